@@ -1,0 +1,1 @@
+"""The node: composition of the daemon."""

@@ -1,0 +1,1 @@
+"""Routes of the daemon that are not the engine's."""

@@ -1,0 +1,1 @@
+"""FastAPI on uvicorn with hijack, streams and Docker's error bodies."""

@@ -1,0 +1,1 @@
+"""What one node can do alone: containers, images, networks, volumes."""

@@ -1,0 +1,1 @@
+"""Effects: the kernel, runc, conmon, registries, SQLite."""

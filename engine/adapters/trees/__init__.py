@@ -1,0 +1,1 @@
+"""Reading and writing trees of containers, in a process that is locked into the tree."""

@@ -1,0 +1,1 @@
+"""Verbs on containers, one per file."""

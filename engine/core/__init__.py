@@ -1,0 +1,1 @@
+"""Decisions of the engine: pure code without clock, socket or disk."""

@@ -1,0 +1,1 @@
+"""Verbs on networks and sandboxes, one per file."""

@@ -1,0 +1,1 @@
+"""What the verbs need of the world, as Protocols; engine/adapters fulfils them."""

@@ -1,0 +1,1 @@
+"""The effects: disk, network, keys. Only the root chooses among them."""

@@ -1,0 +1,1 @@
+"""The verbs of the cluster's nouns, called by routes and RPC."""

@@ -1,0 +1,1 @@
+"""Networks that span the cluster."""

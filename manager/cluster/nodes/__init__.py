@@ -1,0 +1,1 @@
+"""Nodes: what users see of them and want of them."""

@@ -1,0 +1,1 @@
+"""Services: what users want run."""

@@ -1,0 +1,1 @@
+"""What services and tasks need before they can run: ports, networks, addresses."""

@@ -1,0 +1,1 @@
+"""What the cluster's authority decides: who may join, when roots change, how often one may try."""

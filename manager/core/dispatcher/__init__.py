@@ -1,0 +1,1 @@
+"""What the dispatcher decides: sessions and their time limits."""

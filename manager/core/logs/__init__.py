@@ -1,0 +1,1 @@
+"""Which tasks' logs a reader is shown, and who has them."""

@@ -1,0 +1,1 @@
+"""Which node runs which task: pure functions of what is known of the nodes."""

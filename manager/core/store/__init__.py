@@ -1,0 +1,1 @@
+"""The replicated store, pure: tables, transactions, commands, apply, watch, dump."""

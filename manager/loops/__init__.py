@@ -1,0 +1,1 @@
+"""The leader's loops: each compares what is with what should be, and acts."""

@@ -1,0 +1,1 @@
+"""What the manager's sequencing code needs from the outside, as Protocols."""

@@ -1,0 +1,1 @@
+"""The manager's HTTP: routes parse, call one verb, render."""

@@ -1,0 +1,1 @@
+"""What peers and agents call over gRPC: servicers decode, call one verb, encode."""

@@ -1,0 +1,1 @@
+"""Who speaks: tokens, keys, certificates and channels that agents and managers share."""

@@ -1,0 +1,1 @@
+"""The HTTP glue over real sockets, in process."""

@@ -1,0 +1,1 @@
+"""Tests of real manager processes on the loopback, without daemons."""

@@ -1,0 +1,1 @@
+"""Tests on real parts: runc, conmon, nftables, overlayfs; they need root."""

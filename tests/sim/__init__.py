@@ -1,0 +1,1 @@
+"""Consensus played out without a clock, a network or a disk."""

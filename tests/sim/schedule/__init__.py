@@ -1,0 +1,1 @@
+"""Seeded schedules: cores on simulated clocks, network and disks, under faults."""
