@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from api.errors import InvalidArgument
 from api.filters import InvalidFilter
+from api.name_patterns import fits_any
 from engine.core.container_state import Status
 from engine.core.timestamps import parse_moment
 
@@ -134,21 +135,9 @@ def _check_keys(wanted: Wanted, known: Collection[str]) -> None:
             raise InvalidFilter(key)
 
 
-def _name_fits(name: str, wanted: str) -> bool:
-    """Search a part of the name; ^ and $ tie it to an end, with or without the leading slash.
-
-    Other signs of regular expressions mean themselves: a pattern from outside must not be able to
-    occupy the engine.
-    """
-    text = wanted
-    at_start, at_end = text.startswith("^"), text.endswith("$")
-    text = text.removeprefix("^").removesuffix("$")
-    text = text.removeprefix("/")
-    if at_start and at_end:
-        return name == text
-    if at_start:
-        return name.startswith(text)
-    return name.endswith(text) if at_end else text in name
+def _fits_name(facet: Facet, patterns: Collection[str]) -> bool:
+    """Look at the name with its leading slash, and without."""
+    return fits_any(facet.name, patterns) or fits_any(f"/{facet.name}", patterns)
 
 
 def _number(text: str, shown: str) -> int:
@@ -180,8 +169,8 @@ def _has_port(ports: Collection[str], wanted: Collection[str]) -> bool:
 
 _Test = Callable[[Facet, Collection[str], Resolved], bool]
 _TESTS: Mapping[str, _Test] = {
-    "id": lambda facet, values, _: any(facet.id.startswith(each) for each in values),
-    "name": lambda facet, values, _: any(_name_fits(facet.name, each) for each in values),
+    "id": lambda facet, values, _: fits_any(facet.id, values),
+    "name": lambda facet, values, _: _fits_name(facet, values),
     "status": lambda facet, values, _: facet.status in values,
     "exited": lambda facet, values, _: (
         facet.status in {Status.EXITED, Status.DEAD}

@@ -27,9 +27,11 @@ WEB = Facet(
 @pytest.mark.parametrize(
     ("key", "values", "fits"),
     [
-        ("id", ["abc"], True), ("id", ["bc"], False),
+        ("id", ["abc"], True), ("id", ["^bc"], False), ("id", ["^[a-f0-9]+$"], True),
         ("name", ["web"], True), ("name", ["/web"], True), ("name", ["^/web-1$"], True),
         ("name", ["^eb"], False), ("name", ["1$"], True), ("name", ["db", "web"], True),
+        ("name", ["^(web|db)-[0-9]+$"], True), ("name", ["^/?w.b"], True), ("name", ["x|y"], False),
+        ("name", ["(?i)WEB"], True), ("name", ["[", "("], False), ("name", ["[", "b-1"], True),
         ("status", ["exited"], True), ("status", ["running"], False),
         ("exited", ["3"], True), ("exited", ["0"], False),
         ("health", ["none"], True), ("health", ["healthy"], False),
