@@ -63,5 +63,11 @@ def running(manager: Host, name: str) -> list[dict[str, Any]]:
 
 def until_running(manager: Host, name: str, count: int) -> list[dict[str, Any]]:
     """Return the running tasks once there are so many."""
-    wait_until(lambda: len(running(manager, name)) == count, f"{count} tasks of {name}", 40)
-    return running(manager, name)
+    found: list[dict[str, Any]] = []
+
+    def are_so_many() -> bool:
+        found[:] = running(manager, name)
+        return len(found) == count
+
+    wait_until(are_so_many, f"{count} tasks of {name}", 40)
+    return found

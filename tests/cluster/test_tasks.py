@@ -143,17 +143,22 @@ def test_why_a_task_failed_reaches_the_user(swarm: Cluster) -> None:
 
 
 def test_an_unhealthy_task_is_replaced(swarm: Cluster) -> None:
+    """It falls ill when it is told to, and so does no other: a busy machine has its time."""
     manager = swarm[0]
     serve(
         manager, "sick", "--health-cmd", "test ! -e /tmp/sick", "--health-interval", "200ms",
-        "--health-retries", "1", "--restart-delay", "0s",
-        "busybox", "sh", "-c", "sleep 1; touch /tmp/sick; sleep 1000",
+        "--health-retries", "1", "--restart-delay", "0s", *SLEEP,
     )  # fmt: skip
+    (first,) = until_running(manager, "sick", 1)
+    container = first["Status"]["ContainerStatus"]["ContainerID"]
 
-    task = until_ended(manager, "sick", "failed")
+    host_of(swarm, first).docker("exec", container, "touch", "/tmp/sick")
 
-    assert "unhealthy container" in task["Status"]["Err"]
-    until_running(manager, "sick", 1)
+    failed = until_ended(manager, "sick", "failed")
+    assert first["ID"] == failed["ID"]
+    assert "unhealthy container" in failed["Status"]["Err"]
+    (second,) = until_running(manager, "sick", 1)
+    assert first["ID"] != second["ID"]
 
 
 def test_containers_outlive_their_daemon_and_tasks_are_not_replaced(swarm: Cluster) -> None:
