@@ -10,7 +10,15 @@ import structlog
 from api.error_groups import first_error
 from api.errors import NotFound, SkepError
 from api.ids import new_object_id
-from manager.core.dispatcher.arrival import Arrival, arrived, gone, inherited, is_live
+from manager.core.dispatcher.arrival import (
+    Arrival,
+    arrived,
+    gone,
+    inherited,
+    is_live,
+    is_paused,
+    paused,
+)
 from manager.core.dispatcher.notice import Common, Notice, common_of, notice_for
 from manager.core.dispatcher.sessions import Sessions
 from manager.core.objects.cluster import Cluster
@@ -114,11 +122,19 @@ class AgentSessions:
         """Note that the connection of a session broke: its agent must be back soon."""
         self._table.lose(node_id, session_id, self._clock.now_s())
 
-    def pause(self, node_id: str, session_id: str) -> None:
-        """Note that a session's agent ends, and will be back. Errors: NoSession."""
+    async def pause(self, node_id: str, session_id: str) -> None:
+        """Note that a session's agent ends, and will be back: for leaders to come as well.
+
+        Errors:  NoSession; NotDone, OutcomeUnknown when only this leader knows of it.
+        """
         if not self._table.pause(node_id, session_id, self._clock.now_s()):
             raise NoSession
         log.info("session.paused", node_id=node_id)
+
+        def unless_back(node: Node) -> Node:
+            return paused(node) if self._table.is_current(node_id, session_id) else node
+
+        await self._write([node_id], unless_back)
 
     def has(self, node_id: str) -> bool:
         """Tell whether a node has a session, its connection broken or not."""
@@ -207,10 +223,10 @@ class AgentSessions:
     async def _inherit(self) -> None:
         """Expect the nodes that the leader before had; until they come nothing is known of them."""
         now_s = self._clock.now_s()
-        expected = [node.id for node in self._store.view().nodes if is_live(node)]
-        for node_id in expected:
-            self._table.wait_for(node_id, now_s)
-        await self._write_absent(expected, inherited)
+        expected = [node for node in self._store.view().nodes if is_live(node)]
+        for node in expected:
+            self._table.wait_for(node.id, now_s, is_paused=is_paused(node))
+        await self._write_absent([node.id for node in expected], inherited)
 
     async def _expire(self) -> None:
         """Mark nodes as down when their time is over."""

@@ -100,11 +100,14 @@ class Dispatcher(DispatcherServicer):
         return HeartbeatResponse(period_ms=round(period_s * 1000))
 
     async def Pause(self, request: PauseRequest, context: Context) -> PauseResponse:
-        """Note that the caller's agent ends, and will be back. Errors: NoSession, NotLeader."""
+        """Note that the caller's agent ends, and will be back.
+
+        Errors:  NoSession, NotLeader, NotDone, OutcomeUnknown.
+        """
         sessions = self._sessions()
         if sessions is None:
             raise NotLeader
-        sessions.pause(caller().node_id, request.session_id)
+        await sessions.pause(caller().node_id, request.session_id)
         return PauseResponse()
 
     async def Assignments(

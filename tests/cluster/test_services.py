@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests.cluster.host import Host
 from tests.cluster.hosts import Cluster
 from tests.cluster.services import remove_services, running, serve, tasks, until_running
-from tests.cluster.swarm import leader_of, nodes, until_managers
+from tests.cluster.swarm import leader_of, nodes, until_managers, until_state
 from tests.root.node import wait_until
 
 MANAGERS = 3
@@ -101,6 +102,37 @@ def test_leader_that_dies_in_the_midst_of_an_update_is_not_missed(swarm: Cluster
     found = until_running(first, "web", 6)
     assert [["A=1"]] * 6 == [task["Spec"]["ContainerSpec"]["Env"] for task in found]
     assert 6 == len({task["Slot"] for task in found})
+
+
+def test_leader_restarted_in_order_loses_no_task_and_no_pause_of_an_update(
+    swarm: Cluster,
+) -> None:
+    """The next leader knows from the state alone who will be back, and what stands still."""
+    leader = leader_of(swarm)
+    others = [host for host in swarm if host is not leader]
+    serve(leader, "idle", "--replicas", "3", *NO_NETWORK, *SLEEP)
+    serve(leader, "web", "--replicas", "3", *NO_NETWORK, *BRIEFLY, *SLEEP)
+    until_running(leader, "web", 3)
+    before = {task["ID"] for task in until_running(leader, "idle", 3)}
+    leader.docker("service", "update", "-d", "--image", "busybox:none-such", "web")
+    wait_until(lambda: update_state(leader, "web") == "paused", "the update to pause", 40)
+
+    leader.stop()
+
+    until_state(others[0], leader, "Disconnected")
+    assert leader_of(others) in others
+    assert "paused" == update_state(others[0], "web")
+    leader.start()
+    until_state(others[0], leader, "Ready")
+    until_managers(others[0], 3)
+    assert before == {task["ID"] for task in tasks(others[0], "idle")}
+    assert "paused" == update_state(leader, "web")
+    assert 2 == sum("none-such" not in image_of(task) for task in running(leader, "web"))
+
+
+def image_of(task: dict[str, Any]) -> str:
+    """Return the image that a task is to run."""
+    return str(task["Spec"]["ContainerSpec"]["Image"])
 
 
 def test_drained_node_is_emptied_and_filled_again(swarm: Cluster) -> None:

@@ -25,7 +25,8 @@ class Sessions:
     where many connections broke at once. Where many heartbeats are missed over connections that
     stand, it is this manager that does not get round to them: they count as heard.
     Nodes that are awaited have no session; they have the same time to make one, and `lost_grace_s`
-    from when they are doubted: their managers fell silent as well.
+    from when they are doubted: their managers fell silent as well. Those that said to the leader
+    before that they pause are not doubted: their managers end with their daemons.
     Units:   now_s is seconds of a clock that never falls back.
     """
 
@@ -84,15 +85,18 @@ class Sessions:
         self._paused.discard(node_id)
         return self._ids.pop(node_id, None) is not None
 
-    def wait_for(self, node_id: str, now_s: float) -> None:
+    def wait_for(self, node_id: str, now_s: float, *, is_paused: bool = False) -> None:
         """Expect a node of which another leader knew, as if it had been heard of now."""
-        if node_id not in self._ids:
-            self._awaited.setdefault(node_id, now_s)
+        if node_id in self._ids:
+            return
+        self._awaited.setdefault(node_id, now_s)
+        if is_paused:
+            self._paused.add(node_id)
 
     def doubt(self, node_ids: Collection[str], now_s: float) -> None:
         """Say which of the awaited nodes are likely gone; nothing is held against the others."""
         for node_id in self._awaited:
-            if node_id in node_ids:
+            if node_id in node_ids and node_id not in self._paused:
                 self._lost.setdefault(node_id, now_s)
             else:
                 self._lost.pop(node_id, None)

@@ -178,16 +178,47 @@ async def test_broken_connection_shortens_the_wait() -> None:
 async def test_agent_that_pauses_is_not_down_for_its_broken_connection() -> None:
     async with hub() as found:
         session = await found.sessions.register("w1", ARRIVAL)
-        found.sessions.pause("w1", session)
+        await found.sessions.pause("w1", session)
         found.sessions.lose("w1", session)
 
         await found.pass_time(12)
-        assert "ready" == found.state("w1")
+        assert "disconnected" == found.state("w1")
         await found.pass_time(4)
 
         assert "down" == found.state("w1")
         with pytest.raises(NoSession):
-            found.sessions.pause("w1", session)
+            await found.sessions.pause("w1", session)
+
+
+async def test_agent_that_comes_back_from_its_pause_is_ready_at_once() -> None:
+    async with hub() as found:
+        session = await found.sessions.register("w1", ARRIVAL)
+        await found.sessions.pause("w1", session)
+        found.sessions.lose("w1", session)
+
+        await found.sessions.register("w1", ARRIVAL)
+
+        assert ("ready", "") == (found.state("w1"), found.cluster.node("w1").status.Message)
+
+
+async def test_new_leader_knows_who_paused() -> None:
+    """The leader's own daemon is restarted: it pauses, its manager ends, and another one leads."""
+    async with small_cluster(managers=2) as cluster:
+        before = Hub(cluster)
+        await before.sessions.pause("m1", await before.sessions.register("m1", ARRIVAL))
+        await before.sessions.register("m2", ARRIVAL)
+        after = Hub(cluster)
+        after.silent |= {"m1", "m2"}
+        leading = asyncio.create_task(after.sessions.run())
+        await until(lambda: "unknown" == after.state("m2"))
+
+        await after.pass_time(12)
+
+        assert ("disconnected", "down") == (after.state("m1"), after.state("m2"))
+        await after.pass_time(4)
+        assert "down" == after.state("m1")
+        leading.cancel()
+        await asyncio.wait({leading})
 
 
 async def test_node_of_a_silent_manager_is_down_soon() -> None:

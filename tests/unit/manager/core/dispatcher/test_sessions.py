@@ -184,6 +184,16 @@ def test_awaited_node_whose_manager_is_silent_is_not_awaited_for_long() -> None:
     assert ["dead"] == sessions.expire(3)
 
 
+def test_awaited_node_that_paused_is_not_doubted() -> None:
+    """Its manager is silent because it ended with its daemon, in order."""
+    sessions = _table()
+    sessions.wait_for("n", 0, is_paused=True)
+    sessions.doubt({"n"}, 1)
+
+    assert [] == sessions.expire(14.9)
+    assert ["n"] == sessions.expire(15.1)
+
+
 def test_doubts_do_not_touch_a_node_that_came() -> None:
     sessions = _table()
     sessions.register("n", "s", 0)
