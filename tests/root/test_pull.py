@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import shutil
+import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.adapters.clock import SystemClock
 from engine.adapters.overlayfs import OverlaySnapshotter
 from engine.adapters.registry import DeferredRegistry
 from engine.core.manifest import Platform
+from engine.core.registry_errors import RegistryUnreachable
 from engine.events.bus import EventBus
 from engine.images.distribution import distribution
 from engine.images.env import ImagesEnv
@@ -160,6 +162,17 @@ async def test_a_registry_can_be_asked_without_pulling(
     assert [{"architecture": "amd64", "os": "linux"}] == one["Platforms"]
     assert (index, [AMD64]) == (many.descriptor.digest, many.platforms)
     assert not env.store.all()
+
+
+async def test_registry_that_never_answers_is_not_waited_for(env: ImagesEnv) -> None:
+    """`docker service create` asks it first, and would hang as long."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        name = f"127.0.0.1:{silent.getsockname()[1]}/a/b"
+
+        with pytest.raises(RegistryUnreachable, match=r"/a/b/.*no answer within 0.2 seconds"):
+            await distribution(env, name, None, 0.2)
 
 
 async def test_all_tags_are_pulled_when_none_is_named(
