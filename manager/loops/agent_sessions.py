@@ -207,7 +207,7 @@ class AgentSessions:
                 elif node_id in self._mail:
                     self._mail[node_id].tell()
             case _:
-                self._table.period_s = self._configured_period_s()
+                self._table.change_period(self._configured_period_s())
                 self._tell_all()
 
     def _tell_all(self) -> None:

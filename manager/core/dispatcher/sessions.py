@@ -101,6 +101,13 @@ class Sessions:
             else:
                 self._lost.pop(node_id, None)
 
+    def change_period(self, period_s: float) -> None:
+        """Take another period; an agent hears of it with its next heartbeat, due by the old one."""
+        if (longer_s := self.period_s - period_s) > 0:
+            for node_id in self._heard:
+                self._heard[node_id] += longer_s
+        self.period_s = period_s
+
     def grant(self, seconds: float) -> None:
         """Give everybody so much more time: this manager was not there to hear them."""
         for times in (self._heard, self._lost, self._awaited):

@@ -88,6 +88,19 @@ def test_agent_that_said_that_it_pauses_has_the_time_of_its_heartbeats() -> None
     assert not sessions.pause("n", "s", 19)
 
 
+def test_shorter_period_does_not_end_those_who_have_not_heard_of_it() -> None:
+    """`docker swarm update --dispatcher-heartbeat 5s` must not replace the tasks of all nodes."""
+    sessions = _table()
+    sessions.change_period(60)
+    sessions.register("n", "s", 0)
+    sessions.change_period(5)
+
+    assert [] == sessions.expire(60)
+    assert sessions.beat("n", "s", 60)
+    assert [] == sessions.expire(74.9)
+    assert ["n"] == sessions.expire(75.1)
+
+
 def test_pause_ends_with_the_session() -> None:
     sessions = _table()
     sessions.register("n", "old", 0)
