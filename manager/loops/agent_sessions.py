@@ -40,6 +40,7 @@ log = structlog.get_logger(__name__)
 # A dead machine is known by its silent connection; an agent that restarts is back by then.
 LOST_GRACE_S = 3.5
 _CHECK_S = 0.5
+_LEAST_S = 0.01
 _NS = 1_000_000_000
 
 
@@ -243,8 +244,10 @@ class AgentSessions:
     async def _sleep(self) -> None:
         """Wait until the next check; who slept longer was deaf, and its agents not silent."""
         began_s = self._clock.now_s()
-        await self._clock.sleep(_CHECK_S)
-        deaf_s = self._clock.now_s() - began_s - _CHECK_S
+        due_s = self._table.next_expiry_s()
+        pause_s = _CHECK_S if due_s is None else min(max(due_s - began_s, _LEAST_S), _CHECK_S)
+        await self._clock.sleep(pause_s)
+        deaf_s = self._clock.now_s() - began_s - pause_s
         if deaf_s > _CHECK_S:
             log.warning("manager.was_deaf", seconds=round(deaf_s, 1))
             self._table.grant(deaf_s)

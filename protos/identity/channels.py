@@ -11,21 +11,25 @@ from protos.identity.certificates import MANAGER_NAME
 
 MESSAGE_LIMIT_BYTES = 4 << 20  # larger things go in pieces
 # A machine that died says nothing any more: its connections are found broken by pings, which
-# gRPC answers by itself, however busy Python is. Managers look more often than nodes do.
+# gRPC answers by itself, however busy Python is. Managers look more often than nodes do, once a
+# second being as often as gRPC can, and wait less long: a node taken for dead too soon has its
+# grace to connect anew, which a dead one uses up as well. Its tasks are missed all that time.
 _MANAGERS_PING_MS = 1_000
+_MANAGERS_PATIENCE_MS = 1_200
 _CLIENTS_PING_MS = 2_000
-_ANSWER_MS = 2_000
+_CLIENTS_PATIENCE_MS = 2_000
 
 _BOTH: tuple[tuple[str, int], ...] = (
     ("grpc.max_send_message_length", MESSAGE_LIMIT_BYTES),
     ("grpc.max_receive_message_length", MESSAGE_LIMIT_BYTES),
-    ("grpc.keepalive_timeout_ms", _ANSWER_MS),
-    ("grpc.http2.ping_timeout_ms", _ANSWER_MS),  # without it a minute counts, whatever the above
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
 )
 SERVER_OPTIONS = (
     *_BOTH,
+    ("grpc.keepalive_timeout_ms", _MANAGERS_PATIENCE_MS),
+    # Without it a minute counts, whatever the one above says.
+    ("grpc.http2.ping_timeout_ms", _MANAGERS_PATIENCE_MS),
     ("grpc.keepalive_time_ms", _MANAGERS_PING_MS),
     ("grpc.http2.min_ping_interval_without_data_ms", _CLIENTS_PING_MS // 2),
     ("grpc.so_reuseport", 0),  # a second manager on the port must fail, not share it
@@ -33,6 +37,8 @@ SERVER_OPTIONS = (
 """What every server of managers is made with: it allows the pings that clients send."""
 _CLIENT_OPTIONS = (
     *_BOTH,
+    ("grpc.keepalive_timeout_ms", _CLIENTS_PATIENCE_MS),
+    ("grpc.http2.ping_timeout_ms", _CLIENTS_PATIENCE_MS),
     ("grpc.keepalive_time_ms", _CLIENTS_PING_MS),
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 100),

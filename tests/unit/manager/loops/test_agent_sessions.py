@@ -34,9 +34,9 @@ class Hub:
     def state(self, node_id: str) -> str:
         return self.cluster.node(node_id).status.State
 
-    async def pass_time(self, seconds: float) -> None:
-        for _ in range(round(seconds / 0.5)):
-            self.clock.advance(0.5)
+    async def pass_time(self, seconds: float, step_s: float = 0.5) -> None:
+        for _ in range(round(seconds / step_s)):
+            self.clock.advance(step_s)
             await asyncio.sleep(0.001)
 
 
@@ -171,6 +171,20 @@ async def test_broken_connection_shortens_the_wait() -> None:
         await found.pass_time(2.5)
         assert "ready" == found.state("w1")
         await found.pass_time(2)
+
+        assert "down" == found.state("w1")
+
+
+async def test_node_is_down_when_its_time_is_over_and_not_at_the_next_check() -> None:
+    """Its tasks are missed for as long as nobody looks."""
+    async with hub() as found:
+        session = await found.sessions.register("w1", ARRIVAL)
+        await found.pass_time(0.3, 0.1)
+        found.sessions.lose("w1", session)
+
+        await found.pass_time(3.4, 0.1)
+        assert "ready" == found.state("w1")
+        await found.pass_time(0.15, 0.05)
 
         assert "down" == found.state("w1")
 
