@@ -48,6 +48,11 @@ class Host(Node):
         return self.network.address6(self.number)
 
     @property
+    def daemon(self) -> list[str]:
+        """The daemon's command line, as it is in the host."""
+        return super().command
+
+    @property
     def command(self) -> list[str]:
         """The daemon's command line, entered from the machine's own namespaces.
 
@@ -57,7 +62,7 @@ class Host(Node):
         return [
             "nsenter", f"--net={space}",
             "unshare", "--uts", "sh", "-c", 'hostname "$1"; shift; exec "$@"', "-", self.hostname,
-            *super().command,
+            *self.daemon,
         ]  # fmt: skip
 
     def run(self, *command: str, check: bool = True) -> str:

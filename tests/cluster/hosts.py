@@ -20,12 +20,12 @@ Cluster = list[Host]
 
 
 @contextmanager
-def hosts_on_a_lan(size: int) -> Iterator[Cluster]:
+def hosts_on_a_lan(size: int, kind: type[Host] = Host) -> Iterator[Cluster]:
     """Lend `size` hosts, not started yet; in the end nothing of them is left."""
     name = secrets.token_hex(3)
     lan = Lan(name, size)
     hosts = [
-        Host(
+        kind(
             Path(tempfile.mkdtemp(prefix=f"skep-{name}-{number}-")),
             name,
             ("--cgroup-parent", f"/skep-{name}"),
