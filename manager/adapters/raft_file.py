@@ -291,7 +291,7 @@ def _prepare(connection: Any, _record: Any) -> None:
         "wal_autocheckpoint = 0",
         f"journal_size_limit = {_JOURNAL_LIMIT_BYTES}",
         "busy_timeout = 5000",
-        "cache_size = -4000",
+        "cache_size = -1000",  # what is written is hardly ever read
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -32,6 +32,8 @@ SERVER_OPTIONS = (
     ("grpc.http2.ping_timeout_ms", _MANAGERS_PATIENCE_MS),
     ("grpc.keepalive_time_ms", _MANAGERS_PING_MS),
     ("grpc.http2.min_ping_interval_without_data_ms", _CLIENTS_PING_MS // 2),
+    # Each connection has a buffer of the size of what is encrypted at once, 16 KiB by default.
+    ("grpc.tsi.max_frame_size", 4096),
     ("grpc.so_reuseport", 0),  # a second manager on the port must fail, not share it
 )
 """What every server of managers is made with: it allows the pings that clients send."""
