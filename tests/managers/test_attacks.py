@@ -62,9 +62,11 @@ def test_every_method_has_its_row_and_every_row_its_method() -> None:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagerProcess]:
     """Lend a manager whom nothing here may harm."""
     manager = ManagerProcess(tmp_path_factory.mktemp("attacked") / "m1")
-    manager.init()
-    yield manager
-    manager.kill()
+    try:
+        manager.init()
+        yield manager
+    finally:
+        manager.kill()
 
 
 @pytest.fixture(scope="module")
