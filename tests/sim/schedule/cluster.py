@@ -81,6 +81,7 @@ class Cluster:
 
     def _pass_unit(self) -> None:
         self._now += 1
+        random = self._chance.random
         for message in self._network.arrived(self._now):
             self._arrive(message)
         for number, member in list(self._members.items()):
@@ -88,7 +89,7 @@ class Cluster:
                 self._next_tick[number] = self._now + self._period[number]
                 member.tick()
             for _ in range(3):
-                if self._chance.random() < 0.8:
+                if random() < 0.8:
                     member.work()
 
     def _arrive(self, message: Message) -> None:

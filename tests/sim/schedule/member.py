@@ -55,7 +55,6 @@ class Member:
     ) -> None:
         self.number = number
         self.disk = disk
-        self.raft: Raft | None = None
         self.machine = Machine()
         self.habits = habits
         self.role = Role.FOLLOWER
@@ -64,6 +63,8 @@ class Member:
         self._oracle = oracle
         self._chance = chance
         self._send = send
+        self._raft: Raft | None = None
+        self._may_have_work = False
         self._term = self._commit = 0
         self._stable = MemoryLog()
         self._view = MemoryLog()
@@ -73,9 +74,15 @@ class Member:
         self._applies: deque[Message] = deque()
 
     @property
+    def raft(self) -> Raft | None:
+        """The core, None when the process does not run; who takes it may give it work."""
+        self._may_have_work = True
+        return self._raft
+
+    @property
     def is_up(self) -> bool:
         """Whether the process runs."""
-        return self.raft is not None
+        return self._raft is not None
 
     def start(self) -> None:
         """Read the disk and go on from there."""
@@ -97,11 +104,12 @@ class Member:
             is_async_storage=self.habits.is_async,
             steps_down_on_removal=False,
         )
-        self.raft = Raft(config, self._stable)
+        self._raft = Raft(config, self._stable)
+        self._may_have_work = True
 
     def crash(self, kept: int) -> None:
         """Lose memory, and what the disk had not synced but for `kept` transactions."""
-        self.raft = None
+        self._raft = None
         self.disk.crash(kept)
         self._work = None
         self._is_written = False
@@ -136,16 +144,20 @@ class Member:
             self._oracle.truncated(message, before, self.raft.status().last_index)
 
     def work(self) -> None:
-        """Do one piece of what is due; a crash may come before the next piece."""
-        if self.raft is None:
+        """Do one piece of what is due; a crash may come before the next piece.
+
+        A core that has no work gets none by itself: it is not asked again until somebody had it.
+        """
+        if self._raft is None or not self._may_have_work:
             return
         try:
             if self.habits.is_async:
-                self._work_async(self.raft)
+                self._may_have_work = self._work_async(self._raft)
             else:
                 if self._work is None:
-                    self._work = self._pieces(self.raft)
-                if next(self._work, self) is self:
+                    self._may_have_work = self._raft.has_ready()
+                    self._work = self._pieces(self._raft) if self._may_have_work else None
+                if self._work is not None and next(self._work, self) is self:
                     self._work = None
         except DiskFailed:
             self.crash(self._chance.randrange(self.disk.unsynced + 1))
@@ -153,8 +165,6 @@ class Member:
     # --- storage by the driver itself
 
     def _pieces(self, raft: Raft) -> Iterator[None]:
-        if not raft.has_ready():
-            return
         ready = raft.ready()
         write = self._noted(ready)
         if not self.habits.syncs_before_sending:
@@ -176,7 +186,8 @@ class Member:
 
     # --- storage by workers
 
-    def _work_async(self, raft: Raft) -> None:
+    def _work_async(self, raft: Raft) -> bool:
+        """Do a piece of what one of the workers has to do; False when none has anything."""
         choices = [self._append_one] if self._appends else []
         if self._applies:
             choices.append(self._apply_one)
@@ -184,6 +195,7 @@ class Member:
             choices.append(self._hand_out)
         if choices:
             self._chance.choice(choices)(raft)
+        return bool(choices)
 
     def _hand_out(self, raft: Raft) -> None:
         ready = raft.ready()
