@@ -23,17 +23,20 @@ def create(swarm: Swarm) -> tuple[float]:
         return (time.perf_counter() - start,)
 
 
-def scale(swarm: Swarm) -> tuple[float, float]:
-    """Scale a service from none to a hundred replicas and back, until all run and none is left."""
+def scale(swarm: Swarm) -> tuple[float, float, float]:
+    """Scale a service from none to a hundred replicas and back, until all run and none is left.
+
+    The third figure is what the processors had to do until all ran.
+    """
     with service(swarm, 0) as found:
-        start = time.perf_counter()
+        start, used_s = time.perf_counter(), swarm.processor_s()
         found.scale(REPLICAS)
         found.until(lambda: len(found.running()) == REPLICAS, REPLICAS)
-        up_s = time.perf_counter() - start
+        up_s, used_s = time.perf_counter() - start, swarm.processor_s() - used_s
         start = time.perf_counter()
         found.scale(0)
         found.until(lambda: not found.tasks(), REPLICAS)
-        return up_s, time.perf_counter() - start
+        return up_s, time.perf_counter() - start, used_s
 
 
 def replace_killed(swarm: Swarm) -> tuple[float]:
@@ -81,6 +84,7 @@ def _scale_figures(where: str) -> tuple[Figure, ...]:
     return (
         Figure(f"0 to {REPLICAS} replicas, {where}", "s", faster=2),
         Figure(f"{REPLICAS} replicas to 0, {where}", "s", faster=2),
+        Figure("processor time until all run", "s"),
     )
 
 

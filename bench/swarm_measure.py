@@ -71,7 +71,7 @@ class Result:
         row += f"{'-':>8} " if self.faster is None else f"{self.faster:7.1f}x "
         targets = ["" if figure.most is None else f"<= {figure.most:g} {figure.unit}"]
         targets.append("" if figure.faster is None else f">= {figure.faster:g}x")
-        verdict = "MISSED" if self.misses() else "ok"
+        verdict = "MISSED" if self.misses() else "ok" if any(targets) else ""
         return f"{row} {', '.join(filter(None, targets)):20}{self.load:5.1f}  {verdict}"
 
 

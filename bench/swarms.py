@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from bench.docker_host import DockerHost
+from bench.processor import Meter, meter
 from bench.servers import Reference
 from tests.cluster.host import Host
 from tests.cluster.hosts import Cluster, hosts_on_a_lan, start_all
@@ -25,6 +26,7 @@ class Swarm:
 
     name: str
     hosts: Cluster
+    meter: Meter
 
     @property
     def manager(self) -> Host:
@@ -35,6 +37,10 @@ class Swarm:
     def socket(self) -> str:
         """The manager's unix socket."""
         return str(self.manager.socket)
+
+    def processor_s(self) -> float:
+        """Return how many seconds of one processor all of it has had."""
+        return self.meter.read_s(self.hosts)
 
     def host(self, node_id: str) -> Host:
         """Return the host that is this node."""
@@ -59,8 +65,10 @@ def swarms(size: int = 1, *, alone: bool) -> Iterator[list[Swarm]]:
     with ExitStack() as stack:
         lent = []
         for name, kind in kinds.items():
-            swarm = Swarm(name, stack.enter_context(hosts_on_a_lan(size, kind)))
+            counter = stack.enter_context(meter())
+            swarm = Swarm(name, stack.enter_context(hosts_on_a_lan(size, kind)), counter)
             _form(swarm)
+            counter.add(swarm.hosts)
             lent.append(swarm)
         yield lent
 
