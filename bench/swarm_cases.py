@@ -90,9 +90,9 @@ def _scale_figures(where: str) -> tuple[Figure, ...]:
 
 ONE_NODE = [
     Case("create", (Figure("service to running", "s", most=0.3),), create, 5, is_warmed=True),
-    Case("killed", (Figure("killed task replaced", "s", most=0.5),), replace_killed, 5),
+    Case("killed", (Figure("killed task replaced", "s", most=0.5),), replace_killed, 3),
     Case("secret", (Figure("secret readable in a new task", "s", most=0.8),), add_secret, 3),
-    Case("scale-1", _scale_figures("1 node"), scale, 2),
+    Case("scale-1", _scale_figures("1 node"), scale, 1),
     Case("rolling", (Figure(f"rolling update of {_UPDATED}", "s", faster=4),), rolling_update, 1),
 ]
 SCALE_ON_THREE = Case("scale-3", _scale_figures("3 nodes"), scale, 2, nodes=3)

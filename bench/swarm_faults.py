@@ -81,6 +81,6 @@ _KILLED = Figure("node killed, tasks elsewhere", "s", most=_LIMIT_S)
 THREE_NODES = [
     SCALE_ON_THREE,
     Case("slow", (_MOVED,), slow, 1, nodes=3),
-    Case("silent", (_SILENT,), silenced, 3, nodes=3),
+    Case("silent", (_SILENT,), silenced, 2, nodes=3),
     Case("lost", (_KILLED,), killed, 1, nodes=3),
 ]
