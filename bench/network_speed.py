@@ -8,14 +8,13 @@ import resource
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
+from bench.network_bare import bare_forwarding, bare_tunnel
 from bench.network_cluster import CLIENT, SERVER, Bed
 from bench.store import Report
-from tests.cluster.host import Host
 from tests.cluster.lan import run
 from tests.root.name_client import addresses_inside
 from tests.root.node import wait_until
@@ -26,8 +25,6 @@ _PORT = 8090
 _LEAST_PERCENT = 90.0
 # Over what else the machine does: it would weigh on one of a pair alone.
 _FIRST = ("nice", "-n", "-15")
-_MTU = "1450"
-_BARE_VNI, _BARE_PORT = "7700", "4790"
 
 Take: TypeAlias = Callable[[], tuple[float, float]]
 """A measurement: a rate, and what each unit of it costs in processor time."""
@@ -63,18 +60,25 @@ def speed(bed: Bed, report: Report) -> None:
         ("mesh, node with the task", outside, f"http://{second.address}:{_PORT}/"),
     ):
         _pair(report, f"{name}: requests", requests(place, url), requests(asker, direct))
-    with _bare_tunnel(first, second) as (near, far):
+    with bare_forwarding(third, second, bed.sandbox(task)) as bare:
+        shortest = requests(outside, bare)
+        _pair(report, "shortest way by hand, same hosts: requests", shortest,
+              requests(asker, direct), has_target=False)  # fmt: skip
+        without = requests(outside, f"http://{third.address}:{_PORT}/")
+        _pair(report, "mesh beside the shortest way: requests", without, shortest,
+              has_target=False)  # fmt: skip
+    with bare_tunnel(first, second) as (near, far, far_address):
         _pair(
             report,
             "throughput beside a bare VXLAN",
             lambda: _iperf(asker, bed.sandbox(task), own),
-            lambda: _iperf(near, far, "10.99.7.2"),
+            lambda: _iperf(near, far, far_address),
         )
     bed.remove("fast", "asker")
     bed.manager.docker("network", "rm", "speed")
 
 
-def _pair(report: Report, name: str, ours: Take, other: Take) -> None:
+def _pair(report: Report, name: str, ours: Take, other: Take, *, has_target: bool = True) -> None:
     """Take both in turn; the figure is the median of the rounds' ratios."""
     ours(), other()
     ratios: list[float] = []
@@ -87,7 +91,11 @@ def _pair(report: Report, name: str, ours: Take, other: Take) -> None:
         ratios.append(mine[0] / others[0])
         figures.append((mine[0], others[0]))
         costs.append((mine[1], others[1]))
-    report.add(name, 100 * statistics.median(ratios), "%", _LEAST_PERCENT, least=True)
+    percent = 100 * statistics.median(ratios)
+    if has_target:
+        report.add(name, percent, "%", _LEAST_PERCENT, least=True)
+    else:
+        report.tell(name, percent, "%")
     middle = [statistics.median(each) for each in zip(*figures, strict=True)]
     least = [min(each) for each in zip(*costs, strict=True)]
     print(f"  medians {middle[0]:,.0f} and {middle[1]:,.0f}; ratios {min(ratios):.2f} to "
@@ -141,27 +149,3 @@ def _iperf(near: Path, far: Path, address: str) -> tuple[float, float]:
     finally:
         serving.terminate()
         serving.wait()
-
-
-@contextmanager
-def _bare_tunnel(first: Host, second: Host) -> Iterator[tuple[Path, Path]]:
-    """Lend two namespaces with a VXLAN between them, over the same two hosts' links."""
-    made: list[Path] = []
-    try:
-        for number, (host, peer) in enumerate(((first, second), (second, first)), start=1):
-            name = f"{host.network.namespace(host.number)}-bare"
-            run("ip", "netns", "add", name)
-            made.append(Path("/run/netns", name))
-            host.run("ip", "link", "add", "bare", "type", "vxlan", "id", _BARE_VNI,
-                     "local", host.address, "remote", peer.address,
-                     "dstport", _BARE_PORT)  # fmt: skip
-            host.run("ip", "link", "set", "bare", "netns", name)
-            for words in (
-                ("addr", "add", f"10.99.7.{number}/24", "dev", "bare"),
-                ("link", "set", "bare", "mtu", _MTU, "up"),
-            ):
-                run("ip", "-n", name, *words)
-        yield made[0], made[1]
-    finally:
-        for place in made:
-            run("ip", "netns", "del", place.name)

@@ -158,6 +158,10 @@ class Report:
         sign, verdict = (">=" if least else "<="), ("ok" if is_met else "MISSED")
         print(f"{name:44}{figure:12,.1f} {unit:10}{sign} {target:<10,g}{verdict}", flush=True)
 
+    def tell(self, name: str, figure: float, unit: str) -> None:
+        """Print a figure that others are judged by, and has no target itself."""
+        print(f"{name:44}{figure:12,.1f} {unit}", flush=True)
+
 
 async def measure_memory(kind: str) -> None:
     """Fill a store in this process and print how much more it takes."""

@@ -30,6 +30,7 @@ _AT_ONCE = 4
 # As many as fit the socket's buffers, with the kernel's answers.
 _BATCH = 128
 _NO_ADDRESSES = "1"
+_NOT_SHOWN = "iptables", "ip6tables", "arptables"
 
 
 class KernelOverlays:
@@ -109,6 +110,10 @@ class KernelOverlays:
         # No address of our own on bridge and tunnels: they only carry, and answer for others.
         write_sysctl("net/ipv6/conf/default/addr_gen_mode", _NO_ADDRESSES)
         write_sysctl("net/ipv6/conf/default/accept_ra", "0")
+        # There are no rules here for frames to be shown to; kernels before 5.3 have no such setting
+        # in a namespace, and those without br_netfilter none at all.
+        for family in _NOT_SHOWN:
+            write_sysctl(f"net/bridge/bridge-nf-call-{family}", "0")
         bridge = _ensure_bridge(inside, order)
         wanted = {each.vni for each in order.tunnels}
         fitting = set()
