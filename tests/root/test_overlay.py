@@ -198,6 +198,19 @@ def test_a_namespace_that_was_lost_is_made_again(pair: list[OverlayNode]) -> Non
         assert ask(one, "a", "10.0.7.3") == "b"
 
 
+def test_frames_are_shown_to_no_rules_where_there_are_none(pair: list[OverlayNode]) -> None:
+    """Each frame of every connection would pay for it (br_netfilter; on unless told otherwise)."""
+    one, _ = pair
+    settings = Path("/proc/sys/net/bridge")
+
+    def shown() -> dict[str, str]:
+        return {each.name: each.read_text() for each in settings.glob("bridge-nf-call-*")}
+
+    found = in_namespace(Path(one.env.overlay.spaces.path(NET)), shown)
+
+    assert {"0\n"} >= {*found.values()}
+
+
 def test_what_is_anothers_is_in_the_way_and_left_alone() -> None:
     """A device with the network's id, a program on the port: said so, and nothing of ours stays.
 
