@@ -22,6 +22,7 @@ _OPTIONS: Mapping[str, frozenset[str]] = {
     "local": _FILES | _DELIVERY,
     "none": frozenset(),
 }
+DRIVERS = frozenset(_OPTIONS)
 _OTHERS = frozenset(
     {"awslogs", "etwlogs", "fluentd", "gcplogs", "gelf", "journald", "splunk", "syslog"}
 )

@@ -22,6 +22,8 @@ from api.types.system import (
     Runtime,
     SystemInfo,
 )
+from engine.core.log_options import DRIVERS as LOG_DRIVERS
+from engine.core.network_options import DRIVERS as NETWORK_DRIVERS
 from engine.ports.host import Machine
 from engine.settings import DEFAULT_POOLS, Settings
 from engine.system.env import SystemEnv
@@ -29,9 +31,9 @@ from engine.system.env import SystemEnv
 _LOCAL_REGISTRIES = ["::1/128", "127.0.0.0/8"]
 _PLUGINS = PluginsInfo(
     Volume=["local"],
-    Network=["bridge", "host", "null"],
+    Network=sorted(NETWORK_DRIVERS | {"host", "null", "overlay"}),
     Authorization=None,
-    Log=["json-file", "none"],
+    Log=sorted(LOG_DRIVERS - {"none"}),
 )
 
 

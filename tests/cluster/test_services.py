@@ -52,8 +52,9 @@ def test_command_takes_a_service_through_its_life(swarm: Cluster) -> None:
     """Not detached: the command itself waits for each step to converge."""
     first = swarm[0]
     created = first.docker(
-        "service", "create", "--name", "web", "--replicas", "3", *NO_NETWORK, *BRIEFLY, *SLEEP
-    )
+        "service", "create", "--name", "web", "--replicas", "3", "--log-driver", "local",
+        *NO_NETWORK, *BRIEFLY, *SLEEP,
+    )  # fmt: skip
     assert "converged" in created.stdout
     assert "3/3" in first.docker("service", "ls").stdout
 

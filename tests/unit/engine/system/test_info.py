@@ -151,3 +151,11 @@ async def test_version_tells_what_it_stands_on() -> None:
     assert [("Engine", "0.1.0"), ("runc", "1.1.5"), ("conmon", "2.1.6")] == [
         (each.Name, each.Version) for each in found.Components
     ]
+
+
+async def test_drivers_that_there_are_are_named() -> None:
+    """A swarm gives a task that wants one of them only to nodes that name it."""
+    found = (await info(environment())).Plugins
+
+    assert ["json-file", "local"] == found.Log
+    assert ["bridge", "host", "ipvlan", "macvlan", "null", "overlay"] == found.Network
