@@ -78,7 +78,7 @@ async def test_without_ps_the_default_columns_are_read_from_proc(
 @pytest.fixture
 def wordy_child() -> Iterator[subprocess.Popen[bytes]]:
     """Give a process whose arguments hold all that may be taken for the end of a line."""
-    script = "import sys\n\n\x1c\u2028\nsys.stdin.read()"
+    script = "import sys\n\n'''\x1c\u2028'''\nsys.stdin.read()"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as process:
         shown = Path(f"/proc/{process.pid}/cmdline")
         wait_until(lambda: b"sys.stdin" in shown.read_bytes(), "the arguments to be there")
