@@ -67,9 +67,29 @@ def daemon(shared_daemon: Node) -> Iterator[Node]:
     shared_daemon.await_nothing_left()
 
 
+@pytest.fixture(scope="session")
+def _spare_daemon() -> Iterator[Node]:
+    with with_busybox(new_node()) as node:
+        yield node
+
+
+@pytest.fixture
+def killable_daemon(_spare_daemon: Node) -> Iterator[Node]:
+    """Lend a daemon to be killed and started again at will; its next test finds it empty."""
+    if not _spare_daemon.is_running():
+        _spare_daemon.start()
+    yield _spare_daemon
+    if not _spare_daemon.is_running():
+        _spare_daemon.start()
+    _spare_daemon.remove_containers()
+    _spare_daemon.docker("network", "prune", "-f")
+    _spare_daemon.remove_volumes()
+    _spare_daemon.await_nothing_left()
+
+
 @pytest.fixture
 def fresh_daemon() -> Iterator[Node]:
-    """Lend a daemon to one test alone, to be killed and restarted at will."""
+    """Lend a daemon to one test alone, whose images and networks it may change as it likes."""
     with with_busybox(new_node()) as node:
         yield node
 

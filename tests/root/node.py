@@ -96,6 +96,10 @@ class Node:
         except OSError:
             return False
 
+    def is_running(self) -> bool:
+        """Tell whether the daemon's process is there."""
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         """End the daemon as a crash would: SIGKILL."""
         assert self.process is not None

@@ -66,10 +66,10 @@ class Project:
 
 
 @pytest.fixture
-def project(fresh_daemon: Node, tmp_path: Path) -> Project:
-    """Lend a project that is not up yet, on a daemon of its own."""
+def project(killable_daemon: Node, tmp_path: Path) -> Project:
+    """Lend a project that is not up yet, on a daemon without any other container."""
     (tmp_path / "docker-compose.yml").write_text(PROJECT)
-    return Project(fresh_daemon, tmp_path)
+    return Project(killable_daemon, tmp_path)
 
 
 def test_a_project_lives_its_whole_life(project: Project) -> None:

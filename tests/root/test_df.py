@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
+from tests.root.conftest import new_node, with_busybox
 from tests.root.images import ImageFile, ImageSpec, busybox_layer, docker_archive, make_layer
 from tests.root.node import Node
 
@@ -34,12 +38,19 @@ def fill(node: Node) -> None:
     node.docker("run", "--name", "df-c", "-v", "df-v:/v", "busybox", "sh", "-c", script)
 
 
-def test_sizes_are_true_to_the_byte(fresh_daemon: Node) -> None:
-    """Hard links count once, links by their length, directories and deletions not at all."""
-    fill(fresh_daemon)
-    busybox = int(fresh_daemon.docker("image", "inspect", "-f", "{{.Size}}", "busybox").stdout)
+@pytest.fixture(scope="module")
+def filled_daemon() -> Iterator[Node]:
+    """Lend a daemon that has these things and no other, to be looked at."""
+    with with_busybox(new_node()) as node:
+        fill(node)
+        yield node
 
-    found = usage(fresh_daemon, "1.52", "?verbose=1")
+
+def test_sizes_are_true_to_the_byte(filled_daemon: Node) -> None:
+    """Hard links count once, links by their length, directories and deletions not at all."""
+    busybox = int(filled_daemon.docker("image", "inspect", "-f", "{{.Size}}", "busybox").stdout)
+
+    found = usage(filled_daemon, "1.52", "?verbose=1")
 
     images = {each["RepoTags"][0]: each for each in found["ImageUsage"]["Items"]}
     assert busybox + len(EXTRA) == found["ImageUsage"]["TotalSize"]
@@ -56,13 +67,11 @@ def test_sizes_are_true_to_the_byte(fresh_daemon: Node) -> None:
     assert {"RefCount": 1, "Size": 5001} == volume["UsageData"]
 
 
-def test_older_versions_get_the_objects_whole(fresh_daemon: Node) -> None:
+def test_older_versions_get_the_objects_whole(filled_daemon: Node) -> None:
     """What the command of Debian's Docker shows is computed from these fields."""
-    fill(fresh_daemon)
+    old, newer = usage(filled_daemon, "1.41"), usage(filled_daemon, "1.51")
 
-    old, newer = usage(fresh_daemon, "1.41"), usage(fresh_daemon, "1.51")
-
-    assert old["LayersSize"] == newer["LayersSize"] == usage(fresh_daemon, "1.52")["ImageUsage"][
+    assert old["LayersSize"] == newer["LayersSize"] == usage(filled_daemon, "1.52")["ImageUsage"][
         "TotalSize"
     ]  # fmt: skip
     assert all(each["VirtualSize"] == each["Size"] for each in old["Images"])
@@ -70,7 +79,7 @@ def test_older_versions_get_the_objects_whole(fresh_daemon: Node) -> None:
     assert "VirtualSize" not in newer["Images"][0]
     assert "BuilderSize" not in newer
     assert ["Images"] == [
-        key for key in usage(fresh_daemon, "1.51", "?type=image") if key != "LayersSize"
+        key for key in usage(filled_daemon, "1.51", "?type=image") if key != "LayersSize"
     ]
 
 
@@ -91,11 +100,9 @@ def test_system_prune_gives_back_what_df_promised(fresh_daemon: Node) -> None:
     ]
 
 
-def test_the_command_shows_a_table(fresh_daemon: Node) -> None:
+def test_the_command_shows_a_table(filled_daemon: Node) -> None:
     """As a user sees it."""
-    fill(fresh_daemon)
-
-    lines = fresh_daemon.docker("system", "df").stdout.splitlines()
+    lines = filled_daemon.docker("system", "df").stdout.splitlines()
 
     assert ["Images", "2", "1"] == lines[1].split()[:3]
     assert ["Containers", "1", "0", "100kB"] == lines[2].split()[:4]

@@ -180,16 +180,16 @@ def test_garbage_is_ignored(daemon: Node, network: str) -> None:
     assert ask_inside(inside, question("web1"))[0][3] & 15 == 0
 
 
-def test_a_killed_daemon_answers_again_after_its_start(fresh_daemon: Node) -> None:
+def test_a_killed_daemon_answers_again_after_its_start(killable_daemon: Node) -> None:
     """With the same container, and the same client port."""
-    fresh_daemon.docker("network", "create", "mine")
-    inside = start(fresh_daemon, "mine", "web1")
+    killable_daemon.docker("network", "create", "mine")
+    inside = start(killable_daemon, "mine", "web1")
     before = ask_inside(inside, question("web1"))
 
-    fresh_daemon.kill()
-    fresh_daemon.start()
+    killable_daemon.kill()
+    killable_daemon.start()
 
     assert ask_inside(inside, question("web1")) == before
-    fresh_daemon.remove_containers()
-    fresh_daemon.docker("network", "rm", "mine")
-    assert not any(fresh_daemon.leftovers().values())
+    killable_daemon.remove_containers()
+    killable_daemon.docker("network", "rm", "mine")
+    assert not any(killable_daemon.leftovers().values())

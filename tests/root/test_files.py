@@ -389,13 +389,13 @@ def test_commit_of_nothing_adds_no_layer(daemon: Node) -> None:
     daemon.docker("rmi", image)
 
 
-def test_nothing_is_left_mounted(fresh_daemon: Node, tmp_path: Path) -> None:
+def test_nothing_is_left_mounted(daemon: Node, tmp_path: Path) -> None:
     """After copies of a container at rest no mount and no process of theirs remains."""
-    ref = made(fresh_daemon, "-v", "/data")
+    ref = made(daemon, "-v", "/data")
     (tmp_path / "f").write_text("x")
 
     workers = [
-        threading.Thread(target=fresh_daemon.docker, args=("cp", f"{tmp_path}/f", f"{ref}:/data"))
+        threading.Thread(target=daemon.docker, args=("cp", f"{tmp_path}/f", f"{ref}:/data"))
         for _ in range(4)
     ]
     for each in workers:
@@ -403,6 +403,6 @@ def test_nothing_is_left_mounted(fresh_daemon: Node, tmp_path: Path) -> None:
     for each in workers:
         each.join()
 
-    assert fresh_daemon.leftovers()["mounts"] == []
-    fresh_daemon.docker("rm", "-v", ref)
-    assert fresh_daemon.leftovers()["roots"] == []
+    assert daemon.leftovers()["mounts"] == []
+    daemon.docker("rm", "-v", ref)
+    assert daemon.leftovers()["roots"] == []

@@ -98,14 +98,14 @@ def test_no_healthcheck_switches_the_probe_off(daemon: Node) -> None:
     assert "Health" not in state
 
 
-def test_probing_goes_on_after_the_daemon_was_killed(fresh_daemon: Node) -> None:
+def test_probing_goes_on_after_the_daemon_was_killed(killable_daemon: Node) -> None:
     """The status is on record, the next probes are the new daemon's."""
-    fresh_daemon.docker("run", "-d", "--name", "ill", *CHECK, *SLEEPER)
-    becomes(fresh_daemon, "ill", "unhealthy")
+    killable_daemon.docker("run", "-d", "--name", "ill", *CHECK, *SLEEPER)
+    becomes(killable_daemon, "ill", "unhealthy")
 
-    fresh_daemon.kill()
-    fresh_daemon.start()
+    killable_daemon.kill()
+    killable_daemon.start()
 
-    assert health_of(fresh_daemon, "ill")["Status"] == "unhealthy"
-    fresh_daemon.docker("exec", "ill", "touch", "/ok")
-    becomes(fresh_daemon, "ill", "healthy")
+    assert health_of(killable_daemon, "ill")["Status"] == "unhealthy"
+    killable_daemon.docker("exec", "ill", "touch", "/ok")
+    becomes(killable_daemon, "ill", "healthy")

@@ -100,9 +100,9 @@ def test_the_local_driver_is_bounded_without_options(daemon: Node) -> None:
     assert daemon.docker("logs", "rot-local").stdout == "hi\n"
 
 
-def test_a_crash_in_the_middle_of_a_rotation_loses_nothing(fresh_daemon: Node) -> None:
+def test_a_crash_in_the_middle_of_a_rotation_loses_nothing(killable_daemon: Node) -> None:
     """Killed at whatever moment, over and over, while a container writes all the time."""
-    node = fresh_daemon
+    node = killable_daemon
     path = _run(node, "rot-crash", _ENDLESS, max_size="50k", max_file="10000", compress="true")
     for _ in range(2):
         wanted = len(_aside(path)) + 2
@@ -116,9 +116,9 @@ def test_a_crash_in_the_middle_of_a_rotation_loses_nothing(fresh_daemon: Node) -
     assert lines[:-1] == _numbered(len(lines) - 1)
 
 
-def test_cut_between_rename_and_reopening_is_finished(fresh_daemon: Node) -> None:
+def test_cut_between_rename_and_reopening_is_finished(killable_daemon: Node) -> None:
     """What a crash right after the rename leaves behind: the next daemon has the log reopened."""
-    node = fresh_daemon
+    node = killable_daemon
     script = "echo before; while [ ! -e /go ]; do sleep 0.05; done; echo after; sleep 60"
     options = ["--log-opt", "max-size=1m", "--log-opt", "max-file=3"]
     node.docker("run", "-d", "--name", "rot-cut", *options, "busybox", "sh", "-c", script)

@@ -135,20 +135,20 @@ def test_published_ports_follow_the_gateway(daemon: Node, networks: tuple[str, s
     assert daemon.docker("port", "web1", "80").stdout == port
 
 
-def test_a_restarted_daemon_keeps_what_was_connected(fresh_daemon: Node) -> None:
+def test_a_restarted_daemon_keeps_what_was_connected(killable_daemon: Node) -> None:
     """After a kill, links, names and routes are as they were."""
-    fresh_daemon.docker("network", "create", "late")
-    fresh_daemon.docker("run", "-d", "--name", "web1", *SLEEP)
-    fresh_daemon.docker("network", "connect", "late", "web1")
-    before = endpoints(fresh_daemon, "web1")
+    killable_daemon.docker("network", "create", "late")
+    killable_daemon.docker("run", "-d", "--name", "web1", *SLEEP)
+    killable_daemon.docker("network", "connect", "late", "web1")
+    before = endpoints(killable_daemon, "web1")
 
-    fresh_daemon.kill()
-    fresh_daemon.start()
+    killable_daemon.kill()
+    killable_daemon.start()
 
-    assert endpoints(fresh_daemon, "web1") == before
-    assert "late" in inside(fresh_daemon, "web1", "nslookup", str(before["late"]["IPAddress"]))
-    fresh_daemon.docker("network", "disconnect", "late", "web1")
-    fresh_daemon.docker("network", "rm", "late")
+    assert endpoints(killable_daemon, "web1") == before
+    assert "late" in inside(killable_daemon, "web1", "nslookup", str(before["late"]["IPAddress"]))
+    killable_daemon.docker("network", "disconnect", "late", "web1")
+    killable_daemon.docker("network", "rm", "late")
 
 
 def test_events_tell_who_came_and_went(daemon: Node, networks: tuple[str, str]) -> None:
