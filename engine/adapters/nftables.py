@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,6 +20,7 @@ from engine.core.firewall import (
     publish_text,
     remove_network_text,
     table_text,
+    tunnel_ports_text,
     withdraw_text,
 )
 from engine.core.foreign_firewall import closing_text, opening_text
@@ -50,10 +51,13 @@ class Nftables:
         self._context: NftContext | None = None
 
     async def rebuild(
-        self, networks: Sequence[NetworkRules], publications: Sequence[Publication]
+        self,
+        networks: Sequence[NetworkRules],
+        publications: Sequence[Publication],
+        tunnel_ports: Collection[int],
     ) -> None:
         """Replace the whole table by one that holds exactly this. Errors: Internal."""
-        await self._change(table_text(self._table, networks, publications))
+        await self._change(table_text(self._table, networks, publications, tunnel_ports))
         for rules in networks:
             await self._open_foreign(rules.bridge)
 
@@ -66,6 +70,10 @@ class Nftables:
         """Take a network's part away; fine if gone. Errors: Internal."""
         await self._run(self._remove, remove_network_text(self._table, rules))
         await self._run(self._close_foreign, rules.bridge)
+
+    async def guard_tunnels(self, ports: Collection[int]) -> None:
+        """Keep containers away from just these UDP ports of nodes. Errors: Internal."""
+        await self._change(tunnel_ports_text(self._table, ports))
 
     async def publish(self, publications: Sequence[Publication]) -> None:
         """Make the ports reachable, all or none. Errors: Internal."""

@@ -104,11 +104,12 @@ class SandboxNft:
         return found
 
     async def elements(self, namespace_path: str, table: str) -> set[str]:
-        """Return what is in the table's sets, each behind the set's name."""
+        """Return what is in the table's sets, each behind the set's name; none of intervals."""
         listed = await in_own_thread(lambda: _list(Path(namespace_path), table))
         return {
-            f"{item['set']['name']} {_spelled(element['concat'])}"
+            f"{item['set']['name']} {_spelled_element(element)}"
             for item in listed
+            if "interval" not in item.get("set", {}).get("flags", [])
             for element in item.get("set", {}).get("elem", [])
         }
 
@@ -146,6 +147,10 @@ class SandboxNft:
 
 def _spelled(parts: Sequence[object]) -> str:
     return " . ".join(map(str, parts))
+
+
+def _spelled_element(element: object) -> str:
+    return _spelled(element["concat"]) if isinstance(element, dict) else str(element)
 
 
 def _list(path: Path, table: str) -> list[dict[str, Any]]:

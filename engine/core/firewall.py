@@ -5,11 +5,11 @@ each is added and removed by one small transaction and lookups do not grow with 
 Shape of the table, in the order that a packet meets it:
 
     raw          containers cannot reach the host's 127.0.0.0/8, whatever route_localnet allows, and
-                 from isolated networks nothing of the host's
+                 from isolated networks nothing of the host's; nor its tunnels
     prerouting   packets to an address of the host go through the publication maps (DNAT)
     output       the same for what the host itself sends
     forward      a bridge takes in what belongs to known connections or was published, no more,
-                 unless it is unprotected
+                 unless it is unprotected; nobody behind a bridge reaches the tunnels of other nodes
     postrouting  containers leave under the host's address; hairpins come back the way they went
 """
 
@@ -40,6 +40,7 @@ set unprotected6 { type ifname; }
 set talkative { type ifname . ifname; }
 set local4 { type ipv4_addr . ifname; flags interval; }
 set local6 { type ipv6_addr . ifname; flags interval; }
+set tunnel_ports { type inet_service; }
 set masquerade4 { type ipv4_addr; flags interval; }
 set masquerade6 { type ipv6_addr; flags interval; }
 chain raw {
@@ -47,6 +48,7 @@ chain raw {
     iifname @bridges ip daddr 127.0.0.0/8 drop
     iifname @isolated4 meta nfproto ipv4 fib daddr type local drop
     iifname @isolated6 meta nfproto ipv6 fib daddr type local drop
+    iifname @bridges udp dport @tunnel_ports fib daddr type local counter drop
 }
 chain publish {
     meta nfproto ipv4 meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @publish4
@@ -76,6 +78,7 @@ chain forward {
     oifname @bridges meta nfproto ipv4 meta l4proto { tcp, udp, sctp } meta l4proto . ip daddr . th dport @open4 accept
     oifname @bridges meta nfproto ipv6 meta l4proto { tcp, udp, sctp } meta l4proto . ip6 daddr . th dport @open6 accept
     oifname @bridges drop
+    iifname @bridges udp dport @tunnel_ports counter drop
 }
 chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
@@ -122,11 +125,25 @@ class NetworkRules(Struct, frozen=True, kw_only=True):
 
 
 def table_text(
-    table: str, networks: Iterable[NetworkRules], publications: Sequence[Publication]
+    table: str,
+    networks: Iterable[NetworkRules],
+    publications: Sequence[Publication],
+    tunnel_ports: Iterable[int] = (),
 ) -> str:
     """Return the transaction that replaces the table by one of exactly this content."""
     elements = (_network_elements("add", table, rules) for rules in networks)
-    return replacement(table, _TABLE, *elements, publish_text(table, publications))
+    ports = tunnel_ports_text(table, tunnel_ports)
+    return replacement(table, _TABLE, *elements, ports, publish_text(table, publications))
+
+
+def tunnel_ports_text(table: str, ports: Iterable[int]) -> str:
+    """Return the transaction that keeps containers away from just these UDP ports of nodes.
+
+    VXLAN has no authentication, and a container that may write packets of its own could pose as a
+    node. Containers of one bridge speak to one another as they like.
+    """
+    added = [f"add element inet {table} tunnel_ports {{ {each} }}" for each in sorted(ports)]
+    return "\n".join([f"flush set inet {table} tunnel_ports", *added])
 
 
 def add_network_text(table: str, rules: NetworkRules) -> str:

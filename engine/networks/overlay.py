@@ -26,7 +26,7 @@ from engine.networks.env import NetworksEnv
 from engine.networks.overlay_balance import change_services
 from engine.networks.overlay_encryption import is_encrypted, secure
 from engine.networks.overlay_flows import forget_flows, retire_targets
-from engine.networks.overlay_guard import guard_tunnels
+from engine.networks.overlay_guard import guard_tunnels, tunnel_ports
 from engine.networks.overlay_space import (
     close_unused_space,
     known_overlay,
@@ -65,6 +65,8 @@ async def put_overlay(env: NetworksEnv, wanted: OverlayNetwork) -> None:
     async with env.store.change:
         if env.store.find(wanted.id) == record:
             return
+        if wanted.port not in (ports := tunnel_ports(env)):
+            await env.firewall.guard_tunnels(ports | {wanted.port})
         await env.store.put(record)
     async with env.overlay.state.lock(record.id):
         known = known_overlay(env, record)
@@ -87,6 +89,8 @@ async def drop_overlay(env: NetworksEnv, network_id: str) -> bool:
         for member_id in known.members:
             env.store.directory.drop(_owner(network_id, member_id))
         await env.store.drop(network)
+        if network.overlay.port not in (ports := tunnel_ports(env)):
+            await env.firewall.guard_tunnels(ports)
         # Who left last may still be at work on it.
         await close_unused_space(env, network_id)
         env.overlay.state.forget(network_id)

@@ -56,7 +56,16 @@ async def examine_guard(env: NetworksEnv) -> list[str]:
     present = await env.overlay.balancers.elements(HOST, guard.table)
     lines = [f"{each} is missing" for each in sorted(guard.elements - present)]
     lines += [f"{each} is too much" for each in sorted(present - guard.elements)]
-    return [f"who may send into tunnels: {line}" for line in lines]
+    found = [f"who may send into tunnels: {line}" for line in lines]
+    held = await env.overlay.balancers.elements(HOST, env.settings.current.firewall_table)
+    closed = {f"tunnel_ports {each}" for each in tunnel_ports(env)}
+    missing = sorted(closed - held)
+    return [*found, *(f"tunnels are open to containers: {each} is missing" for each in missing)]
+
+
+def tunnel_ports(env: NetworksEnv) -> set[int]:
+    """Return the UDP ports of tunnels, on this node and others, of networks that are known."""
+    return {each.overlay.port for each in env.store.all() if each.overlay is not None}
 
 
 async def _run(env: NetworksEnv, guard: TunnelGuard, text: str) -> None:

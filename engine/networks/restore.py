@@ -12,6 +12,7 @@ from engine.networks.bridge import bridge_order, network_rules
 from engine.networks.endpoint import claim_endpoint, link_order
 from engine.networks.env import NetworksEnv
 from engine.networks.gateway import gateways
+from engine.networks.overlay_guard import tunnel_ports
 from engine.networks.overlay_space import adopt_space, open_space, sweep_spaces
 from engine.networks.predefined import ensure_predefined
 from engine.networks.record import EndpointRecord, NetworkRecord, SandboxRecord
@@ -53,6 +54,7 @@ async def restore(env: NetworksEnv, running: Collection[str]) -> None:
     await env.firewall.rebuild(
         [network_rules(each) for each in bridges],
         [each for record in kept for each in record.publications],
+        tunnel_ports(env),
     )
 
 

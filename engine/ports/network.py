@@ -152,7 +152,10 @@ class Firewall(Protocol):
     """Our one table. Changes take effect in the order of the calls, each as one transaction."""
 
     async def rebuild(
-        self, networks: Sequence[NetworkRules], publications: Sequence[Publication]
+        self,
+        networks: Sequence[NetworkRules],
+        publications: Sequence[Publication],
+        tunnel_ports: Collection[int],
     ) -> None:
         """Replace the whole table by one that holds exactly this. Errors: Internal."""
 
@@ -161,6 +164,9 @@ class Firewall(Protocol):
 
     async def remove_network(self, rules: NetworkRules) -> None:
         """Take a network's part away; fine if gone. Errors: Internal."""
+
+    async def guard_tunnels(self, ports: Collection[int]) -> None:
+        """Keep containers away from just these UDP ports of nodes. Errors: Internal."""
 
     async def publish(self, publications: Sequence[Publication]) -> None:
         """Make the ports reachable, all or none. Errors: Internal."""

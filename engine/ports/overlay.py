@@ -147,7 +147,7 @@ class Balancers(Protocol):
     async def elements(self, namespace_path: str, table: str) -> set[str]:
         """Return what is in the table's sets: "senders4 4789 . 4097 . 10.0.0.1".
 
-        Elements of more than one part alone; nothing where there is no such table.
+        Without those of sets of intervals; nothing where there is no such table.
         Errors:  Internal.
         """
         ...

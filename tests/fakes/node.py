@@ -385,7 +385,10 @@ class _Firewall:
     async def remove_network(self, rules: object) -> None:
         return
 
-    async def rebuild(self, networks: object, publications: object) -> None:
+    async def rebuild(self, networks: object, publications: object, ports: object) -> None:
+        return
+
+    async def guard_tunnels(self, ports: object) -> None:
         return
 
     async def publish(self, publications: object) -> None:
