@@ -14,6 +14,7 @@ from api.addresses import first_address
 from tests.cluster.docker_command import needs_docker_command
 from tests.cluster.host import Host
 from tests.cluster.hosts import Cluster
+from tests.cluster.precedence import let_containers_go_first
 from tests.cluster.services import serve, tasks, until_empty, until_running
 from tests.cluster.sound import until_sound
 from tests.cluster.steady_client import asking
@@ -325,6 +326,7 @@ def test_no_request_is_lost_while_a_service_grows_shrinks_and_is_updated(swarm: 
     mesh = host_space(swarm[2]), swarm[1].address, 8081
     wait_until(lambda: bool(answered(place, virtual, 80)), "the first answer")
     wait_until(lambda: bool(answered(*mesh)), "the mesh")
+    let_containers_go_first(swarm)
 
     with asking(place, virtual, 80, rate=60) as inside, asking(*mesh, rate=60) as outside:
         for count in (6, 2):

@@ -17,6 +17,7 @@ from tests.cluster.host import Host
 from tests.cluster.hosts import Cluster
 from tests.cluster.lan import kill_all, run
 from tests.cluster.overlay_tables import entries, until_right
+from tests.cluster.precedence import let_containers_go_first
 from tests.cluster.services import serve, until_empty, until_running
 from tests.cluster.sound import until_sound
 from tests.cluster.steady_client import asking
@@ -187,6 +188,7 @@ def test_tables_are_right_after_every_fault_and_what_works_goes_on(swarm: Cluste
     other = next(each for each in swarm[:MANAGERS] if each is not leader)
     (virtual,) = addresses(boxes[3].place, "api")
     mesh = host_space(cut), far.address, 8080
+    let_containers_go_first(swarm)
     with asking(boxes[3].place, virtual, 80, 30) as inside, asking(*mesh, 30) as outside:
         leader.kill_manager()
         wait_until(lambda: is_scaled(other, "api=5"), "the next leader", 30)
