@@ -19,7 +19,8 @@ class DockerHost(Host):
         dockerd = shutil.which("dockerd", path=Reference.path())
         assert dockerd is not None
         return [
-            "env", f"PATH={Reference.path()}", dockerd,
+            # containerd leaves its stacks in TMPDIR when it is slow to start.
+            "env", f"PATH={Reference.path()}", f"TMPDIR={self.root}", dockerd,
             "--config-file", str(self.root / "daemon.json"),
             "-H", self.url,
             "--data-root", str(self.root / "data"),
