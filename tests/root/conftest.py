@@ -76,11 +76,9 @@ def _spare_daemon() -> Iterator[Node]:
 @pytest.fixture
 def killable_daemon(_spare_daemon: Node) -> Iterator[Node]:
     """Lend a daemon to be killed and started again at will; its next test finds it empty."""
-    if not _spare_daemon.is_running():
-        _spare_daemon.start()
+    _spare_daemon.revive()
     yield _spare_daemon
-    if not _spare_daemon.is_running():
-        _spare_daemon.start()
+    _spare_daemon.revive()
     _spare_daemon.remove_containers()
     _spare_daemon.docker("network", "prune", "-f")
     _spare_daemon.remove_volumes()

@@ -100,6 +100,13 @@ class Node:
         """Tell whether the daemon's process is there."""
         return self.process is not None and self.process.poll() is None
 
+    def revive(self) -> None:
+        """Have it answer again, whatever moment a test ended at."""
+        if self.is_running():
+            wait_until(self._answers, f"the daemon to answer; its log: {self.log}", 30)
+        else:
+            self.start()
+
     def kill(self) -> None:
         """End the daemon as a crash would: SIGKILL."""
         assert self.process is not None
@@ -172,7 +179,8 @@ class Node:
     def destroy(self) -> None:
         """Remove the containers, end the daemon and take away all that it made."""
         try:
-            if self.process is not None and self.process.poll() is None:
+            if self.is_running() or self.leftovers()["bundles"]:
+                self.revive()
                 self.remove_containers()
                 # Their bridges would outlive the daemon.
                 self.docker("network", "prune", "-f")
