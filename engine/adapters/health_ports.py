@@ -23,7 +23,8 @@ class HealthServers:
     def __init__(self) -> None:
         self._servers: dict[int, asyncio.Server] = {}
         self._told: dict[int, tuple[str, int]] = {}
-        self._talking = 0
+        # In the order in which they came.
+        self._talking: dict[asyncio.StreamWriter, None] = {}
 
     async def tell(self, counts: Mapping[int, tuple[str, int]]) -> None:
         """Answer at just these ports with a service's name and its number of tasks here."""
@@ -41,10 +42,15 @@ class HealthServers:
     async def _converse(
         self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Answer one request; who is slow, or one too many, is hung up on."""
-        self._talking += 1
+        """Answer one request; who is slow is hung up on, at once if there are too many."""
+        if len(self._talking) >= _AT_ONCE:
+            # Balancers ask in one packet: who has waited longest is none, or is answered already.
+            longest = next(iter(self._talking))
+            del self._talking[longest]
+            longest.transport.abort()
+        self._talking[writer] = None
         try:
-            if self._talking <= _AT_ONCE and port in self._told:
+            if port in self._told:
                 with suppress(OSError, ValueError, EOFError, TimeoutError):
                     async with asyncio.timeout(_LIMIT_S):
                         head = await reader.readuntil(b"\r\n\r\n")
@@ -53,5 +59,5 @@ class HealthServers:
         except asyncio.LimitOverrunError:
             log.debug("network.health_head_too_long", port=port)
         finally:
-            self._talking -= 1
+            self._talking.pop(writer, None)
             writer.close()
