@@ -12,13 +12,13 @@ from agent.core.backoff import Backoff
 from agent.core.standing import ManagerPhase
 from agent.ports.chance import Chance
 from agent.ports.manager_process import (
-    REMOVED_CODE,
     Child,
     Launcher,
     ManagerArguments,
     ManagerFailed,
     Ready,
 )
+from api.manager_exit import REMOVED_CODE
 from engine.ports.clock import Clock
 
 log = structlog.get_logger(__name__)

@@ -23,6 +23,7 @@ from api.error_groups import single
 from api.errors import SkepError
 from api.lasting_imports import lasting_imports
 from api.logs import set_up_logs
+from api.manager_exit import REMOVED_CODE
 from manager.options import InitOrders, Options, parse, read_orders
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-_REMOVED_CODE = 3
 # How long a thread that computes (a dump, say) may keep the loop from running: Python's own 5 ms
 # would be waited for again and again in one write.
 _SWITCH_INTERVAL_S = 0.0005
@@ -53,7 +53,7 @@ def main() -> int:
             log.exception("manager.failed")
             cause = SkepError(f"internal error: {type(cause).__name__}: {cause}")
         teller.fail(cause)
-        return _REMOVED_CODE if isinstance(cause, root.RemovedFromCluster) else 1
+        return REMOVED_CODE if isinstance(cause, root.RemovedFromCluster) else 1
     return 0
 
 

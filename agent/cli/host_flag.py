@@ -24,5 +24,5 @@ def add_host_flag(parser: argparse.ArgumentParser, whose: str) -> None:
 def socket_of(host: str) -> Path:
     """Return the socket of an address `unix://...`. Errors: InvalidArgument for another one."""
     if not host.startswith("unix://"):
-        raise InvalidArgument(f"{host} is no unix:// address: run this on a manager's machine")
+        raise InvalidArgument(f"{host} is no unix:// address: run this on the daemon's own machine")
     return Path(host.removeprefix("unix://"))

@@ -8,9 +8,6 @@ from typing import Protocol
 
 from api.errors import SkepError
 
-REMOVED_CODE = 3
-"""The exit code of a manager that was removed from the cluster: it is of no use any more."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerArguments:

@@ -25,7 +25,6 @@ from manager.core.allocator.vips import (
     taken_by,
     virtual_addresses,
 )
-from manager.core.ingress_labels import health_ports
 from manager.core.objects.network import Network
 from manager.core.objects.node import Node
 from manager.core.objects.service import Service
@@ -84,8 +83,7 @@ class Allocation:
             self.ports.release(service.id)
             self.addresses.release(service.id)
         else:
-            taken = [*service.endpoint.Ports, *health_ports(service.spec)]
-            self.ports.take(service.id, taken)
+            self.ports.take(service, service.endpoint)
             self.addresses.take(service.id, taken_by(service.endpoint.VirtualIPs))
 
     def note_task(self, task: Task, *, is_gone: bool = False) -> None:
@@ -119,7 +117,7 @@ class Allocation:
             raise IngressMissing
         endpoint = endpoint_of(service, self.ports)
         virtual = virtual_addresses(service, self.ingress_id, self.addresses)
-        self.ports.take(service.id, [*endpoint.Ports, *health_ports(service.spec)])
+        self.ports.take(service, endpoint)
         self.addresses.take(service.id, taken_by(virtual))
         return replace(endpoint, VirtualIPs=virtual)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from api.cluster_errors import InvalidSpec
-from api.types.cluster_networks import PortConfig, PublishMode
+from api.types.cluster_networks import Endpoint, PortConfig, PublishMode
 from manager.core.ingress_labels import health_ports
 from manager.core.objects.service import Service
 
@@ -35,18 +35,18 @@ class PublishedPorts:
         self._owners: dict[_Claim, str] = {}
         self._next = FIRST_CHOSEN
         for service in services:
-            self.take(service.id, [*service.endpoint.Ports, *health_ports(service.spec)])
+            self.take(service, service.endpoint)
 
     def owner(self, protocol: str, port: int) -> str | None:
         """Return the id of the service that publishes a port."""
         return self._owners.get((protocol, port))
 
-    def take(self, service_id: str, ports: Iterable[PortConfig]) -> None:
-        """Note what a service publishes now; what it published before is free."""
-        self.release(service_id)
-        for port in ports:
+    def take(self, service: Service, endpoint: Endpoint) -> None:
+        """Note what a service publishes now, its health port too; what it had before is free."""
+        self.release(service.id)
+        for port in (*endpoint.Ports, *health_ports(service.spec)):
             if _is_ingress(port) and port.PublishedPort:
-                self._owners[_claim(port)] = service_id
+                self._owners[_claim(port)] = service.id
 
     def release(self, service_id: str) -> None:
         """Free what a service publishes; fine if it is nothing."""

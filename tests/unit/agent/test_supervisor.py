@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from agent.core.standing import ManagerPhase
-from agent.ports.manager_process import REMOVED_CODE, ManagerArguments, ManagerFailed, Ready
+from agent.ports.manager_process import ManagerArguments, ManagerFailed, Ready
 from agent.supervisor import ManagerStatus, Supervisor
+from api.manager_exit import REMOVED_CODE
 from tests.fakes.clock import FakeClock
 from tests.fakes.manager_process import FakeLauncher
 
