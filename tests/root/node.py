@@ -119,7 +119,7 @@ class Node:
             return
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(30)
+            self.process.wait(30 * PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -157,7 +157,7 @@ class Node:
 
     def api(self) -> DockerClient:
         """Return a docker-py client."""
-        return DockerClient(base_url=self.url, timeout=60)
+        return DockerClient(base_url=self.url, timeout=int(60 * PATIENCE))
 
     def remove_containers(self) -> None:
         """Remove every container, running or not."""

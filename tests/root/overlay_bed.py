@@ -32,6 +32,7 @@ from engine.settings import Settings
 from tests.cluster.lan import Lan, run
 from tests.fakes.records import FakeRecords
 from tests.root.network_bed import Bed, new_env
+from tests.root.node import PATIENCE
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class OverlayNode:
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the node."""
         future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
-        return future.result(60)
+        return future.result(60 * PATIENCE)
 
     def put(self, **changes: Any) -> None:
         """Tell the node of the network."""
@@ -222,7 +223,7 @@ def in_namespace(path: Path, work: Callable[[], T]) -> T:
             done.set_exception(error)
 
     threading.Thread(target=enter, daemon=True).start()
-    return done.result(30)
+    return done.result(30 * PATIENCE)
 
 
 @contextmanager
@@ -271,7 +272,7 @@ def datagrams(node: OverlayNode, name: str, port: int = 7000) -> Iterator[Callab
     with node.inside(name, bind) as bound:
 
         def heard(timeout_s: float) -> bytes:
-            bound.settimeout(timeout_s)
+            bound.settimeout(timeout_s * PATIENCE)
             return bound.recv(1 << 16)
 
         yield heard

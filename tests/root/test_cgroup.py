@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.adapters.cgroup import QuickMoves
+from tests.root.node import PATIENCE
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="groups belong to root")
 
@@ -23,7 +24,7 @@ async def test_preparing_moves_leaves_us_in_our_groups() -> None:
     moves = QuickMoves()
 
     moves.prepare()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         await moves.done()
 
     assert groups() == before
@@ -35,5 +36,5 @@ async def test_a_host_without_groups_is_no_error(monkeypatch: pytest.MonkeyPatch
 
     moves.prepare()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(5 * PATIENCE):
         await moves.done()

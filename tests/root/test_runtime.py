@@ -26,6 +26,7 @@ from engine.core.oci_spec import Namespaces, SpecInput, build_exec_process, buil
 from engine.core.users import User
 from engine.ports.runtime import ExecOrder, Monitored, MonitorOrder
 from engine.settings import LiveSettings, RuntimeBinary, Settings
+from tests.root.node import PATIENCE
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="containers need root"),
@@ -35,7 +36,7 @@ pytestmark = [
 ]
 RUNC = RuntimeBinary("runc")
 ROOT = User(0, 0, (0,))
-_WAIT_S = 20.0
+_WAIT_S = 20.0 * PATIENCE
 _APPLETS = "sh cat true sleep echo head yes stty ls env id wc dd seq kill tail".split()  # noqa: SIM905  (a command line's words)
 
 
