@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack
 
 from engine.core import esp
 from engine.core.balance import TABLE
@@ -22,8 +23,21 @@ async def examine(env: NetworksEnv) -> list[str]:
 
     Looked at are the networks' namespaces and tunnels, their forwarding and neighbours, the
     balanced addresses in sandboxes, the published ports, the names, and the encryption between
-    nodes. Errors: Internal.
+    nodes. A change under way is none of them: what is found is looked at once more, while nothing
+    changes.
+    Errors:  Internal.
     """
+    found = await _differences(env)
+    if not found:
+        return []
+    async with AsyncExitStack() as stack:
+        for network_id in sorted(each.id for each in env.store.all() if each.overlay is not None):
+            await stack.enter_async_context(env.overlay.state.lock(network_id))
+        lasting = set(await _differences(env))
+    return [each for each in found if each in lasting]
+
+
+async def _differences(env: NetworksEnv) -> list[str]:
     found: list[str] = []
     spaces = await env.overlay.spaces.keys()
     networks = [each for each in env.store.all() if each.overlay is not None]

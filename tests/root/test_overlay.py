@@ -13,13 +13,11 @@ import pytest
 
 from api.types.networks import NetworkCreateRequest
 from engine.adapters.netlink import NetlinkSocket
-from engine.core.discovery import OverlayService
 from engine.core.overlay import Tunnel, TunnelPortTaken, TunnelTaken
 from engine.core.sandbox import mac_of
 from engine.networks.create import create
 from engine.networks.inspect import inspect
 from engine.networks.overlay import put_overlay
-from engine.networks.overlay_examine import examine
 from engine.ports.overlay import SpaceOrder
 from tests.cluster.lan import run
 from tests.root.node import wait_until
@@ -354,40 +352,6 @@ def test_a_network_of_this_machine_keeps_its_name() -> None:
 
         assert one.do(inspect(one.env, "web_net")).Id == local.Id
         assert one.do(inspect(one.env, NET)).Scope == "swarm"
-
-
-def test_the_doctor_finds_what_was_changed_behind_the_daemon(pair: list[OverlayNode]) -> None:
-    """A difference is a line; a sound node has none."""
-    one, other = pair
-    introduce(one, other)
-    service = OverlayService(names=("web",), addresses=("10.0.7.100",), targets={"b": 1})
-    one.services({"web": service}, is_complete=True)
-    sound = one.do(examine(one.env))
-
-    one.space("bridge", "fdb", "del", mac_of("10.0.7.3"), "dev", "vx4097", "self")
-    one.space("ip", "neigh", "add", "10.0.7.9", "lladdr", mac_of("10.0.7.9"), "dev", "vx4097")
-    path = one.env.links.namespace_path("a")
-    run("nsenter", f"--net={path}", "nft", "flush", "map", "inet", "skep-vip", "slots4")
-    one.host("nft", "flush", "set", "inet", "skep-tunnels", "senders4")
-    one.start("c", "10.0.7.4")
-    link = next(each for each in one.env.store.sandboxes_on(NET) if each.container_id == "c")
-    one.space("ip", "link", "del", link.endpoints[0].link)
-    found = one.do(examine(one.env))
-
-    assert sound == []
-    assert found == [
-        "network web_net: the link of container c is missing",
-        f"network web_net: forwarding of {mac_of('10.0.7.3')} on 4097 should lead to "
-        f"{other.address}",
-        "network web_net: neighbour 10.0.7.9 on 4097 is too much",
-        f"who may send into tunnels: senders4 4789 . 4097 . {other.address} is missing",
-        "container a: 10.0.7.100 leads to nobody, should lead to 10.0.7.3 (1)",
-    ]
-    one.restart(["a", "c"])
-    introduce(one, other)
-    with answering(other, "b"):
-        other.members({"c": member(one, "c", "10.0.7.4")})
-        assert ask(one, "c", "10.0.7.3") == "b"
 
 
 async def _put_dual(node: OverlayNode) -> None:
