@@ -33,6 +33,17 @@ def manager(make_manager: MakeManager) -> ManagerProcess:
     return make_manager()
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagerProcess]:
+    """Lend a manager of its own to the tests of a file; nothing there may harm it."""
+    manager = ManagerProcess(tmp_path_factory.mktemp("cluster") / "m1")
+    try:
+        manager.init()
+        yield manager
+    finally:
+        manager.kill()
+
+
 @pytest.fixture
 def three(make_manager: MakeManager) -> list[ManagerProcess]:
     """Lend a cluster of three managers; the first one made it."""

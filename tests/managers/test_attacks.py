@@ -59,17 +59,6 @@ def test_every_method_has_its_row_and_every_row_its_method() -> None:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagerProcess]:
-    """Lend a manager whom nothing here may harm."""
-    manager = ManagerProcess(tmp_path_factory.mktemp("attacked") / "m1")
-    try:
-        manager.init()
-        yield manager
-    finally:
-        manager.kill()
-
-
-@pytest.fixture(scope="module")
 def worker(cluster: ManagerProcess, tmp_path_factory: pytest.TempPathFactory) -> Credentials:
     """Lend a worker's certificate, as a thief would have it."""
     node = ManagerProcess(tmp_path_factory.mktemp("worker"))

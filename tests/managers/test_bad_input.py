@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,17 +22,6 @@ from tests.managers.process import ManagerProcess, wait_until
 
 S = TaskState
 INVALID = "rpc error: code = InvalidArgument desc = "
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ManagerProcess]:
-    """Lend a manager whom nothing here may harm."""
-    manager = ManagerProcess(tmp_path_factory.mktemp("asked") / "m1")
-    try:
-        manager.init()
-        yield manager
-    finally:
-        manager.kill()
 
 
 def spec(name: str = "web", **fields: Any) -> dict[str, Any]:

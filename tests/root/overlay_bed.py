@@ -168,6 +168,17 @@ def overlay_nodes(count: int) -> Iterator[list[OverlayNode]]:
         yield nodes
 
 
+@contextmanager
+def two_nodes() -> Iterator[list[OverlayNode]]:
+    """Lend two nodes that know the network, with containers a on one and b on the other."""
+    with overlay_nodes(2) as nodes:
+        for node in nodes:
+            node.put()
+        nodes[0].start("a", "10.0.7.2")
+        nodes[1].start("b", "10.0.7.3")
+        yield nodes
+
+
 def network(
     address: str,
     net: str = NET,

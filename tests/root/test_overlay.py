@@ -33,6 +33,7 @@ from tests.root.overlay_bed import (
     network,
     overlay_nodes,
     send_whole,
+    two_nodes,
 )
 
 _NETLINK_NETFILTER, _GET_FLOWS = 12, 0x101
@@ -42,11 +43,7 @@ DUAL = (("10.0.7.0/24", 4097), ("fd07::/64", 4098))
 @pytest.fixture
 def pair() -> Iterator[list[OverlayNode]]:
     """Lend two nodes that know the network, with containers a on one and b on the other."""
-    with overlay_nodes(2) as nodes:
-        for node in nodes:
-            node.put()
-        nodes[0].start("a", "10.0.7.2")
-        nodes[1].start("b", "10.0.7.3")
+    with two_nodes() as nodes:
         yield nodes
 
 

@@ -20,18 +20,14 @@ from tests.root.overlay_bed import (
     ask,
     introduce,
     member,
-    overlay_nodes,
+    two_nodes,
 )
 
 
 @pytest.fixture
 def pair() -> Iterator[list[OverlayNode]]:
     """Lend two nodes that know the network, with containers a on one and b on the other."""
-    with overlay_nodes(2) as nodes:
-        for node in nodes:
-            node.put()
-        nodes[0].start("a", "10.0.7.2")
-        nodes[1].start("b", "10.0.7.3")
+    with two_nodes() as nodes:
         yield nodes
 
 
