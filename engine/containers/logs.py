@@ -128,11 +128,13 @@ async def _chunks(
         if chunk is not None:
             continue
         if is_last:
-            return
+            break
         remaining_s = _remaining_s(env, query)
         if remaining_s is not None and remaining_s <= 0:
-            return
+            break
         await cursor.changed(remaining_s)
+    if rest := renderer.rest():
+        yield rest
 
 
 def _remaining_s(env: ContainersEnv, query: LogQuery) -> float | None:

@@ -18,6 +18,7 @@ from msgspec import Struct
 from api.errors import InvalidArgument
 from api.frames import HEADER, Stream
 from api.types.logs import LogPosition
+from engine.core.log_pieces import PieceJoiner
 from engine.core.timestamps import format_utc, parse_moment
 
 STAMP_BYTES = 29
@@ -37,8 +38,8 @@ class LogQuery(Struct, frozen=True, kw_only=True):
     """What a client asks of a log; moments are nanoseconds since the epoch, 0 means none.
 
     `tail` is a number of lines, None means all. `raw` sends text alone, without frames.
-    `details` is put before each line as it is. `skip` records of the moment `since_ns` itself are
-    passed over.
+    `details` is put before each line as it is, and lines come whole then. `skip` records of the
+    moment `since_ns` itself are passed over.
     """
 
     stdout: bool = True
@@ -92,6 +93,7 @@ class LogRenderer:
             _UTC + b" " + kind: _Headers(stream, STAMP_BYTES + len(_STAMP_END))
             for kind, stream in _WHOLE.items()
         }
+        self._joiner = PieceJoiner() if query.details and not query.raw else None
         self._by_block = self._block_renderer()
 
     def feed(self, block: bytes) -> bytes:
@@ -101,6 +103,8 @@ class LogRenderer:
         """
         if self.finished:
             return b""
+        if self._joiner is not None:
+            block = self._joiner.feed(block)
         records = (self._carry + block if self._carry else block).split(b"\n")
         self._carry = records.pop()
         if len(self._carry) > LONGEST_RECORD_BYTES:
@@ -113,6 +117,13 @@ class LogRenderer:
             if rendered is not None:
                 return rendered
         return self._one_by_one(records)
+
+    def rest(self) -> bytes:
+        """Return what was held back of a line that never ended, when nothing more will come."""
+        if self._joiner is None:
+            return b""
+        rest, self._joiner = self._joiner.rest(), None
+        return self.feed(rest)
 
     @property
     def position(self) -> LogPosition | None:

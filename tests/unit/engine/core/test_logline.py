@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from api.frames import FrameDecoder, Stream
+from api.types.logs import LogPosition
+from engine.core.log_pieces import LONGEST_LINE_BYTES
 from engine.core.logline import LogQuery, LogRenderer
 from engine.core.timestamps import format_utc, parse_moment
 
 STAMP = b"2024-01-01T00:00:00.000000000"
+LATER = b"2024-01-01T00:00:01.000000000"
 
 
 def record(text: bytes, kind: bytes = b"stdout F", stamp: bytes = STAMP) -> bytes:
@@ -55,6 +58,36 @@ def test_pieces_carry_no_newline_until_the_line_ends() -> None:
     rendered = frames(render(LogQuery(), log))
 
     assert rendered == [(Stream.STDOUT, b"ab"), (Stream.STDERR, b"X\n"), (Stream.STDOUT, b"c\n")]
+
+
+def test_with_details_pieces_of_a_line_come_together() -> None:
+    """`docker service logs` fails with `invalid details format` at a frame that has none."""
+    log = record(b"ab", b"stdout P") + record(b"X", b"stderr F") + record(b"c") + record(b"d")
+    unended = record(b"> ", b"stdout P", LATER)
+    renderer = LogRenderer(LogQuery(timestamps=True, details=b"app=x "))
+
+    rendered = frames(b"".join(renderer.feed(log[at : at + 9]) for at in range(0, len(log), 9)))
+    held = renderer.feed(unended), renderer.position
+
+    assert rendered == [
+        (Stream.STDERR, STAMP + b"Z app=x X\n"),
+        (Stream.STDOUT, STAMP + b"Z app=x abc\n"),
+        (Stream.STDOUT, STAMP + b"Z app=x d\n"),
+    ]
+    assert held == (b"", LogPosition(parse_moment(f"{STAMP.decode()}Z"), 3))
+    assert frames(renderer.rest()) == [(Stream.STDOUT, LATER + b"Z app=x > \n")]
+
+
+def test_with_details_a_line_without_end_comes_in_parts() -> None:
+    """Nobody holds more of it in memory."""
+    log = record(b"y" * 8000, b"stdout P") * 40
+    renderer = LogRenderer(LogQuery(details=b"app=x "))
+
+    first, rest = frames(renderer.feed(log)), frames(renderer.rest())
+
+    assert [len(text) > LONGEST_LINE_BYTES for _, text in first] == [True]
+    assert all(text.startswith(b"app=x y") for _, text in [*first, *rest])
+    assert 40 * 8000 == sum(text.count(b"y") for _, text in [*first, *rest])
 
 
 def test_a_terminals_log_is_sent_without_frames() -> None:
