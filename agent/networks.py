@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from agent.core.standing import Standing, has_control, refusal
 from agent.ports.manager_api import ManagerApi, Outgoing, fetch
-from api.errors import NoSuchNetwork, SkepError
+from api.errors import Forbidden, NoSuchNetwork, SkepError
 from api.filters import Filters
 from api.node_networks import NODE_NETWORKS
 from api.types.networks import (
@@ -24,7 +25,7 @@ from api.types.networks import (
 )
 from api.versions import CURRENT, spell
 from engine.core.network_filters import has_label, matches
-from engine.networks.create import create
+from engine.networks.create import NetworkExists, create
 from engine.networks.env import NetworksEnv
 from engine.networks.inspect import inspect
 from engine.networks.list import list_networks
@@ -36,7 +37,10 @@ T = TypeVar("T")
 
 _NETWORKS = list[Network]
 _OVERLAY = "overlay"
+_LOCAL = "local"
 _OK = 300
+# A network of the node must not wait for managers that are without a leader.
+_NAME_CHECK_S = 1.0
 
 
 class ManagerRefused(SkepError):
@@ -45,6 +49,13 @@ class ManagerRefused(SkepError):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.http = status  # type: ignore[misc]  # each refusal has its own
+
+
+class ScopeDowngrade(Forbidden):
+    """An overlay network is the cluster's, or none."""
+
+    def __init__(self) -> None:
+        super().__init__("cannot downgrade network scope for overlay networks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +111,18 @@ async def inspect_any(env: NodeNetworks, ref: str, *, scope: str, is_verbose: bo
 async def create_any(env: NodeNetworks, wanted: NetworkCreateRequest) -> NetworkCreateResponse:
     """Make a network of this node, or of the cluster if it is an overlay.
 
-    Errors:  those of the engine's and of the manager's; why this node cannot ask a manager.
+    Errors:  those of the engine's and of the manager's; why this node cannot ask a manager;
+             ScopeDowngrade, NetworkExists where one of the other kind has the name.
     """
-    if wanted.Driver != _OVERLAY and wanted.Scope != "swarm":
+    if wanted.ConfigOnly or (wanted.Driver != _OVERLAY and wanted.Scope != "swarm"):
+        if await _has_cluster_name(env, wanted.Name):
+            raise NetworkExists(wanted.Name)
         return await create(env.engine, wanted)
+    if wanted.Scope == _LOCAL:
+        raise ScopeDowngrade
     _check_control(env)
+    if any(each.name == wanted.Name for each in env.engine.store.all() if each.overlay is None):
+        raise NetworkExists(wanted.Name)
     made: NetworkCreateResponse = await _ask(
         env, "POST", "/networks/create", wanted, kind=NetworkCreateResponse
     )
@@ -140,6 +158,22 @@ async def prune_all(env: NodeNetworks, wanted: Filters, in_use: set[str]) -> Net
                 continue
             removed = [*removed, network.Name]
     return NetworkPruneResponse(removed or None)
+
+
+async def _has_cluster_name(env: NodeNetworks, name: str) -> bool:
+    """Tell whether a network of the cluster has a name, as far as this node can know."""
+    if any(each.name == name for each in env.engine.store.all() if each.overlay is not None):
+        return True
+    if not name or not has_control(env.standing()):
+        return False
+    try:
+        async with asyncio.timeout(_NAME_CHECK_S):
+            found: Network = await _ask(
+                env, "GET", f"/networks/{quote(name, safe='')}", kind=Network
+            )
+    except (SkepError, TimeoutError):
+        return False
+    return found.Name == name
 
 
 def _is_wanted(network: Network, wanted: Filters) -> bool:

@@ -25,7 +25,7 @@ async def places(
 
     What no cluster knows either stays as it was. Hold the sandbox before the end: what was given
     counts as taken until then, and where the body fails it is given up.
-    Errors:  those of `Attachments.attach`.
+    Errors:  those of `Attachments.attach`; NoSuchNetwork where the cluster has it no more.
     """
     state = env.overlay.state
     if container_id in state.placed or not any(_needs_place(env, each) for each in asked):
@@ -69,10 +69,15 @@ async def _place(
         return None
     network = _known(env, ref)
     names = [name, *(settings.Aliases or []), short_id(container_id)]
-    wanted = network.id if network is not None else ref
-    return await env.overlay.state.attachments.attach(
-        container_id, wanted, names, _asked_addresses(settings)
-    )
+    addresses = _asked_addresses(settings)
+    # One that is known may have been made anew under its name, which this node has not heard yet.
+    for wanted in dict.fromkeys([network.id if network is not None else ref, ref]):
+        granted = await env.overlay.state.attachments.attach(container_id, wanted, names, addresses)
+        if granted is not None:
+            return granted
+    if network is not None:
+        raise NoSuchNetwork(ref)
+    return None
 
 
 def _asked_addresses(settings: EndpointSettings) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from api.addresses import AddressOutside, AddressTaken, Subnet, SubnetFull
-from api.errors import InvalidArgument, Unavailable
+from api.errors import InvalidArgument, Unavailable, Unsupported
 from api.ids import new_id
 from api.types.networks import EndpointIPAMConfig, EndpointSettings
 from engine.core.sandbox import (
@@ -62,6 +62,16 @@ class AddressMissing(Unavailable):
         )
 
 
+class MacFollowsAddress(Unsupported):
+    """The other nodes know a container of an overlay network by the MAC that its address gives."""
+
+    def __init__(self, network: str) -> None:
+        super().__init__(
+            f"the MAC address on the overlay network {network} follows from the IP address, since "
+            "the other nodes find the container by it: leave the MAC address out (--mac-address)"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Guest:
     """The container that an endpoint is for."""
@@ -80,7 +90,7 @@ async def make_endpoint(
 
     Waits for the addresses of sandboxes that are being closed, where it needs them.
     Errors:  StaticAddressForbidden, StaticAddressNeedsSubnet, AddressTaken, AddressOutside,
-             SubnetFull, InvalidArgument.
+             SubnetFull, InvalidArgument, MacFollowsAddress.
     """
     while True:
         try:
@@ -204,7 +214,7 @@ def _make(
             # An overlay network leads to its members alone, whatever its gateway's address is.
             gateway = record.gateway if network.overlay is None else ""
             settings = _with_address(settings, subnet, address, gateway)
-        mac = parse_mac(asked.MacAddress) if asked.MacAddress else _mac(network, settings)
+        mac = _mac(network, settings, parse_mac(asked.MacAddress) if asked.MacAddress else "")
     except BaseException:
         for release in taken:
             release()
@@ -235,10 +245,15 @@ def _with_address(
     )
 
 
-def _mac(network: NetworkRecord, settings: EndpointSettings) -> str:
+def _mac(network: NetworkRecord, settings: EndpointSettings, wish: str) -> str:
     if network.overlay is not None:
         own = settings.IPAddress, settings.GlobalIPv6Address
-        return mac_of_endpoint([each for each in own if each])
+        mac = mac_of_endpoint([each for each in own if each])
+        if wish not in ("", mac):
+            raise MacFollowsAddress(network.name)
+        return mac
+    if wish:
+        return wish
     if settings.IPAddress:
         return mac_of(settings.IPAddress)
     return mac_from(bytes.fromhex(settings.EndpointID[:8]))

@@ -264,6 +264,10 @@ def test_containers_that_are_no_tasks_are_on_attachable_networks(swarm: Cluster)
     wait_until(lambda: bool(addresses(one, "api")), "the service to be found")
     assert {asked(one, addresses(one, "api")[0])} == served
     assert "not manually attachable" in refused.stderr
+    # One name for one network: those of the node and of the cluster are asked for alike.
+    for wanted in ("-d overlay bridge", "open_net", "-d overlay --scope=local any_net"):
+        denied = manager.docker("network", "create", *wanted.split(), check=False).stderr
+        assert "already exists" in denied or "cannot downgrade" in denied
     # With the address that it asks for, before and after a restart.
     wish = first_address(str(opened["IPAM"]["Config"][0]["Subnet"])).rpartition(".")[0] + ".77"
     asking_for = ("--network", "open_net", "--ip")

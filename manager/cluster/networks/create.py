@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from api.cluster_errors import FailedPrecondition
+from api.cluster_errors import NameConflict
 from api.errors import Conflict
 from api.ids import new_object_id
 from api.types.cluster_networks import ClusterIPAMConfig, IPAMOptions, NetworkSpec
@@ -27,7 +27,7 @@ class NetworkNameTaken(Conflict):
         super().__init__(f"network with name {name} already exists")
 
 
-class IngressExists(FailedPrecondition):
+class IngressExists(NameConflict):
     """There is one ingress network in a swarm."""
 
     def __init__(self, network_id: str) -> None:

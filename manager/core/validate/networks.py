@@ -21,6 +21,10 @@ DRIVERS = frozenset(("overlay", *NODE_LOCAL_DRIVERS))
 _MTU = "com.docker.network.driver.mtu"
 _SMALLEST_MTU, _LARGEST_MTU = 68, 65535
 
+_IPV4 = 4
+# One address is the gateway's, and a network has two that are nobody's.
+_TOO_SMALL = 2
+
 Subnet = IPv4Network | IPv6Network
 
 
@@ -44,6 +48,9 @@ def check_network_spec(spec: NetworkSpec) -> None:
         _check_ingress(spec)
     if spec.IPAMOptions is not None:
         _check_addresses(spec.IPAMOptions)
+        if spec.DriverConfiguration is None or spec.DriverConfiguration.Name.lower() == "overlay":
+            for config in spec.IPAMOptions.Configs:
+                _check_usable(config)
     check_storable(spec)
 
 
@@ -74,7 +81,7 @@ def _check_mtu(text: str) -> None:
 
 def _check_ingress(spec: NetworkSpec) -> None:
     if spec.Attachable:
-        raise InvalidSpec("the ingress network cannot be attachable")
+        raise InvalidSpec("ingress network cannot be attachable")
     if spec.Internal:
         raise InvalidSpec("the ingress network cannot be internal")
     if spec.DriverConfiguration is not None and spec.DriverConfiguration.Name != "overlay":
@@ -112,6 +119,20 @@ def _check_gateway(subnet: Subnet, config: ClusterIPAMConfig) -> None:
     if gateway not in subnet:
         raise InvalidSpec(
             f"ipam configuration: subnet {config.Subnet} does not contain gateway {config.Gateway}"
+        )
+
+
+def _check_usable(config: ClusterIPAMConfig) -> None:
+    """Refuse a subnet of which no container could be given an address."""
+    subnet = _subnet(config.Subnet)
+    if subnet is None:
+        return
+    if subnet.is_multicast or subnet.is_loopback or subnet.num_addresses <= _TOO_SMALL:
+        raise InvalidSpec(f"ipam configuration: no available addresses in {config.Subnet}")
+    ends = {str(subnet[0]), str(subnet[-1])} if subnet.version == _IPV4 else {str(subnet[0])}
+    if config.Gateway and str(ip_address(config.Gateway)) in ends:
+        raise InvalidSpec(
+            f"ipam configuration: gateway {config.Gateway} stands for all of {config.Subnet}"
         )
 
 

@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from msgspec.structs import replace
 
-from api.errors import Internal
+from api.errors import Internal, NoSuchNetwork
 from api.types.containers import ContainerCreateRequest, HostConfig
 from api.types.networks import EndpointSettings
 from engine.containers.create import create
 from engine.containers.start import start
 from engine.networks.attach import know_network
 from engine.networks.connect import connect
+from engine.networks.endpoint import MacFollowsAddress
 from engine.networks.open_sandbox import open_sandbox
+from engine.networks.overlay import put_overlay
 from engine.networks.sandbox import SandboxRequest
-from tests.fakes.cluster import Cluster
+from tests.fakes.cluster import SHOP, Cluster
 from tests.fakes.node import Daemon, Machine, settled
 
 
@@ -31,13 +34,13 @@ async def cluster() -> AsyncIterator[Cluster]:
     await daemon.kill()
 
 
-def request(*networks: str) -> SandboxRequest:
+def request(*networks: str, mac: str = "") -> SandboxRequest:
     """Return what a container that is no task asks for."""
     return SandboxRequest(
         container_id="box",
         container_name="box",
         hostname="box",
-        endpoints={each: EndpointSettings() for each in networks},
+        endpoints={each: EndpointSettings(MacAddress=mac) for each in networks},
     )
 
 
@@ -97,6 +100,31 @@ async def test_to_know_a_network_keeps_no_place(cluster: Cluster) -> None:
     await know_network(env, "box", "box", "shop_net")
 
     assert env.store.find("shop_net") is not None
+    assert 1 == cluster.looks
+
+
+async def test_a_network_made_anew_is_found_by_its_name(cluster: Cluster) -> None:
+    """For a moment the node knows the old one only, which the managers have no more."""
+    env = cluster.daemon.env.networks
+    await put_overlay(env, replace(SHOP, id="past"))
+
+    await open_sandbox(env, request("shop_net"))
+
+    box = env.store.sandbox("box")
+    assert box is not None
+    assert ["shop"] == [each.network_id for each in box.endpoints]
+    await put_overlay(env, replace(SHOP, id="past", name="past_net"))
+    with pytest.raises(NoSuchNetwork):
+        await open_sandbox(env, request("past_net"))
+
+
+async def test_a_mac_address_is_not_chosen_on_an_overlay_network(cluster: Cluster) -> None:
+    """The other nodes would send to the one that follows from its IP address."""
+    env = cluster.daemon.env.networks
+
+    with pytest.raises(MacFollowsAddress):
+        await open_sandbox(env, request("shop_net", mac="02:42:aa:bb:cc:dd"))
+
     assert 1 == cluster.looks
 
 

@@ -96,7 +96,7 @@ def pool(**parts: str) -> dict[str, Any]:
         (
             NetworkSpec,
             {"Name": "a", "Ingress": True, "Attachable": True},
-            PREFIX + "the ingress network cannot be attachable",
+            PREFIX + "ingress network cannot be attachable",
         ),
         *(
             (
@@ -127,6 +127,28 @@ def pool(**parts: str) -> dict[str, Any]:
             NetworkSpec,
             pool(Gateway="10.0.1.1"),
             PREFIX + "ipam configuration: subnet 10.0.0.0/24 does not contain gateway 10.0.1.1",
+        ),
+        *(
+            (
+                NetworkSpec,
+                pool(Subnet=subnet),
+                PREFIX + f"ipam configuration: no available addresses in {subnet}",
+            )
+            for subnet in (
+                "127.0.0.0/24",
+                "224.0.0.0/24",
+                "10.0.0.0/31",
+                "10.0.0.1/32",
+                "fd00::/127",
+            )
+        ),
+        *(
+            (
+                NetworkSpec,
+                pool(Gateway=gateway),
+                PREFIX + f"ipam configuration: gateway {gateway} stands for all of 10.0.0.0/24",
+            )
+            for gateway in ("10.0.0.0", "10.0.0.255")
         ),
     ],
 )
