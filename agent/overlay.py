@@ -22,8 +22,10 @@ log = structlog.get_logger(__name__)
 _DROP_AGAIN_S = 2.0
 _APPLY_AGAIN = Backoff(first_s=2.0, longest_s=60.0)
 _KEEP_AGAIN_S = 0.5
-# Datagrams find another target after this time to twice of it, once theirs was taken out.
-_AGE_FLOWS_S = 15.0
+# Streams that nobody answers are refused soon after their target was taken out; datagrams find
+# another one after eight times this to sixteen times.
+_LOOK_AT_FLOWS_S = 2.0
+_AGE_FLOWS_AFTER_LOOKS = 7
 _LOOK_AT_KEYS_S = 60.0
 # How long the end of a task may wait for nodes that do not say that they know of it: longer than it
 # takes until one whose connection broke is back, or known to be down.
@@ -222,7 +224,10 @@ class NodeOverlays:
 
     async def _age_flows(self) -> None:
         while True:
-            await self._clock.sleep(_AGE_FLOWS_S)
+            for _ in range(_AGE_FLOWS_AFTER_LOOKS):
+                await self._clock.sleep(_LOOK_AT_FLOWS_S)
+                await self._plane.look_at_flows()
+            await self._clock.sleep(_LOOK_AT_FLOWS_S)
             await self._plane.age_flows()
 
     async def _watch_keys(self, dispatcher: Dispatcher, session_id: str) -> None:

@@ -36,6 +36,7 @@ from engine.adapters.rootfs import RootfsFiles
 from engine.adapters.runc import Runc
 from engine.adapters.sandbox_nft import SandboxNft
 from engine.adapters.stats_files import KernelStatsFiles
+from engine.adapters.tracked_flows import KernelFlows
 from engine.adapters.volume_disk import LocalVolumeDisk
 from engine.containers.env import ContainersEnv, HostPorts, InsightPorts
 from engine.containers.live import LiveContainers
@@ -250,6 +251,7 @@ def _networks(
         overlay=OverlayPart(
             overlays,
             balancers,
+            KernelFlows(),
             KernelEsp(f"{roots.firewall_table}-esp"),
             OverlayState(),
             health,

@@ -33,7 +33,7 @@ from engine.networks.overlay import (
     set_targets,
 )
 from engine.networks.overlay_encryption import are_keys_worn, set_keys
-from engine.networks.overlay_flows import age_flows
+from engine.networks.overlay_flows import age_flows, look_at_flows
 
 _DRIVER = "overlay"
 _VNIS = "com.docker.network.driver.overlay.vxlanid_list"
@@ -82,6 +82,10 @@ class EngineOverlay:
         if self._is_ingress(network_id):
             await close_ingress(self._env)
         return await drop_overlay(self._env, network_id)
+
+    async def look_at_flows(self) -> None:
+        """Forget the flows to targets that were taken out a short time ago and do not answer."""
+        await look_at_flows(self._env)
 
     async def age_flows(self) -> None:
         """Forget the flows of datagrams to targets that had been taken out at the last call."""

@@ -31,8 +31,15 @@ class OverlayPlane(Protocol):
         """
         ...
 
+    async def look_at_flows(self) -> None:
+        """Forget the flows to targets that were taken out a short time ago and do not answer."""
+        ...
+
     async def age_flows(self) -> None:
-        """Forget the flows of datagrams to targets that had been taken out at the last call."""
+        """Forget the flows of datagrams to targets that had been taken out at the last call.
+
+        And all flows to those that were gone at the last call.
+        """
         ...
 
     async def are_keys_worn(self) -> bool:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import json
 from collections import OrderedDict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
 from api.errors import SkepError
-from engine.adapters.conntrack import forget_datagrams, may_send_datagrams
 from engine.adapters.host_links import explained
 from engine.adapters.netns import enter_network, in_own_thread
 from engine.adapters.nftables import NO_SUCH_THING, FirewallFailed, NftContext
@@ -22,7 +20,6 @@ from engine.ports.overlay import Transaction
 # A context knows its namespace's tables: a change through it takes a tenth of a millisecond, and
 # through a new one as long as reading all of these. Each takes half a megabyte.
 _KEPT = 32
-_NO_NAMESPACE = {errno.ENOENT, errno.EINVAL}  # EINVAL: a file, and no mount any more
 
 
 class SandboxNft:
@@ -66,27 +63,6 @@ class SandboxNft:
                 raise
             self._keep(used)
         return failed
-
-    async def forget_datagrams(
-        self,
-        namespace_paths: Sequence[str],
-        targets: Collection[str],
-        port: int = 0,
-        *,
-        by_sockets: bool = False,
-    ) -> dict[str, SkepError]:
-        """Have what comes next from flows of datagrams to these addresses balanced anew."""
-
-        def work() -> dict[str, SkepError]:
-            failed: dict[str, SkepError] = {}
-            for path in namespace_paths:
-                try:
-                    _forget(Path(path), targets, port, by_sockets=by_sockets)
-                except SkepError as error:
-                    failed[path] = error
-            return failed
-
-        return await in_own_thread(work)
 
     async def slots(self, namespace_path: str, table: str) -> dict[str, dict[str, int]]:
         """Return the targets and their numbers of slots by virtual address."""
@@ -165,18 +141,6 @@ def _list(path: Path, table: str) -> list[dict[str, Any]]:
         context.close()
     found: list[dict[str, Any]] = json.loads(text)["nftables"]
     return found
-
-
-def _forget(path: Path, targets: Collection[str], port: int, *, by_sockets: bool) -> None:
-    with explained("forget flows of datagrams"):
-        try:
-            enter_network(path)
-        except OSError as error:
-            if error.errno in _NO_NAMESPACE:
-                return  # who sent is gone, too
-            raise
-        if not by_sockets or may_send_datagrams():
-            forget_datagrams(targets, port)
 
 
 def _run_all(

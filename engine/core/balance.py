@@ -9,7 +9,8 @@ Shape of the table, for each family (here 4):
 
 So a service is elements of maps, never rules: a target comes and goes by one small transaction,
 whatever the number of services and targets. Any protocol is balanced. Connection tracking keeps
-what is established on its target, also on one that gets nothing new.
+what is established on its target, also on one that gets nothing new. What comes of a stream that
+is tracked no more, since its target is gone, is refused: no other target knows of it.
 """
 
 from __future__ import annotations
@@ -31,11 +32,14 @@ map slots{n} {{ typeof {proto} daddr . numgen random mod 2 : {proto} daddr; }}
 _CHAINS = """
 chain output {
     type nat hook output priority -110; policy accept;
+    tcp flags & (fin | syn | rst | ack) != syn return
     ip daddr vmap @services4
     ip6 daddr vmap @services6
 }
 chain refuse {
     type filter hook output priority 0; policy accept;
+    meta l4proto tcp ip daddr @virtual4 reject with tcp reset
+    meta l4proto tcp ip6 daddr @virtual6 reject with tcp reset
     ip daddr @virtual4 reject
     ip6 daddr @virtual6 reject
 }

@@ -8,6 +8,8 @@ Shape of both tables, for each family (here 4):
     known     protocol . port, of all that is published: what none of the targets took is refused,
               and leaves no trace in connection tracking that would keep datagrams from later ones
 
+What comes of a stream that is tracked no more, since its target is gone, is left to the host and to
+the sandbox, which refuse it: no other target knows of it.
 Nothing translates between the families: a port is answered in those that targets have addresses of.
 In the host the targets are tasks of the node itself, at their addresses on the bridge to the
 outside, so that they see who their clients are; and the ingress sandbox, for all others. There the
@@ -65,6 +67,7 @@ chain refuse {
 }
 chain published {
     meta l4proto != { tcp, udp, sctp } return
+    tcp flags & (fin | syn | rst | ack) != syn return
     fib daddr type != local return
     meta nfproto ipv4 meta l4proto . th dport vmap @ports4
     meta nfproto ipv6 meta l4proto . th dport vmap @ports6

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from engine.events.bus import EventBus
 from engine.networks.overlay_state import OverlayState
 from engine.networks.store import NetworkStore
+from engine.ports.flows import TrackedFlows
 from engine.ports.name_server import NameServers
 from engine.ports.network import Firewall, Links, PortReservations
 from engine.ports.overlay import Balancers, Encryption, HealthPorts, Overlays
@@ -19,6 +20,7 @@ class OverlayPart:
 
     spaces: Overlays
     balancers: Balancers
+    flows: TrackedFlows
     encryption: Encryption
     state: OverlayState
     health: HealthPorts

@@ -122,6 +122,8 @@ async def set_members(
         ]
         for member_id, member in changes.items():
             _name_member(env, network_id, known, member_id, member)
+            if member is not None:
+                env.overlay.state.given(network_id, member.addresses)
         nodes = known.peers.nodes
         change = known.peers.change({id_: peer_of(each) for id_, each in changes.items()})
         if not known.is_open:
@@ -135,7 +137,8 @@ async def set_members(
         else:
             await env.overlay.spaces.change(network.id, change)
         if gone:
-            await forget_flows(env, env.store.sandboxes_on(network.id), gone)
+            held = {each for member in known.members.values() for each in member.addresses}
+            await forget_flows(env, network.id, [each for each in gone if each not in held])
 
 
 async def set_services(

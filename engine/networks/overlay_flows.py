@@ -1,9 +1,11 @@
-"""Flows of datagrams that are led to who gets nothing new: forgotten, so that they find another.
+"""Flows that are led to who gets nothing new: forgotten, so that they find another or are refused.
 
-Connection tracking keeps a flow where it is for as long as its client sends. One whose target is
-gone is forgotten at once. One whose target was taken out of its service has some time to end: a
-task that ends has its grace period, but that of a lost node is a member for as long as nobody knows
-what became of it.
+Connection tracking keeps a flow where it is for as long as its client sends. So one whose target is
+gone is forgotten. One whose target was taken out of its service has time to end: a task that ends
+has its grace period, but that of a lost node is a member for as long as nobody knows what became of
+it. Datagrams have some time, streams as long as they are answered. What a client goes on sending
+begins anew: datagrams and beginnings of streams go to another target, the rest of a stream is
+refused.
 """
 
 from __future__ import annotations
@@ -17,31 +19,31 @@ from engine.networks.env import NetworksEnv
 from engine.networks.overlay_state import Flow
 from engine.networks.record import SandboxRecord
 from engine.networks.sandbox import HOST, INGRESS_SANDBOX
+from engine.ports.flows import Doomed
 
 log = structlog.get_logger(__name__)
 
 
-async def forget_flows(
-    env: NetworksEnv, records: Iterable[SandboxRecord], addresses: Collection[str]
-) -> None:
-    """Let datagrams that these sandboxes go on sending to who is gone find another target.
+async def forget_flows(env: NetworksEnv, network_id: str, addresses: Collection[str]) -> None:
+    """Let what is still sent to who is gone from a network find another target, or be refused.
 
-    What has no socket now, and sends from the same port again, finds one when flows are aged.
+    What has no socket now, and sends from the same port again, finds one when flows are aged; so do
+    streams on which nothing is sent now.
     """
-    own, passing = _paths(env, records)
-    await _forget(env, own, addresses, by_sockets=True)
-    await _forget(env, passing, addresses)
+    state = env.overlay.state
+    for each in addresses:
+        state.retired.pop(Flow(network_id, each), None)
+        state.gone[Flow(network_id, each)] = 0
+    await _forget_on(env, network_id, addresses, Doomed.ALL, by_sockets=True)
 
 
 async def forget_flows_of(env: NetworksEnv, record: SandboxRecord) -> None:
     """Forget what the host leads to a sandbox that is gone: its addresses may be another's soon."""
-    protocols = {each.protocol for each in record.publications}
+    protocols = {each.protocol for each in record.publications} & {"udp"}
     if any(each.is_hidden for each in record.endpoints):
         protocols |= {protocol for protocol, _ in env.overlay.state.published_ports}
-    if "udp" in protocols:
-        settings = [each.settings for each in record.endpoints]
-        own = [each for its in settings for each in (its.IPAddress, its.GlobalIPv6Address)]
-        await _forget(env, [HOST], [each for each in own if each])
+    if protocols:
+        await _forget(env, [HOST], _addresses(record), _all_of(protocols))
 
 
 def retire_targets(
@@ -53,9 +55,8 @@ def retire_targets(
     """Note who was a target on a network and is none; by virtual address."""
     had = {target for targets in before.values() for target in targets}
     has = {target for targets in after.values() for target in targets}
-    state = env.overlay.state
-    state.retired |= {Flow(network_id, each) for each in had - has}
-    state.forgive(Flow(network_id, each) for each in has)
+    _retire(env, (Flow(network_id, each) for each in had - has))
+    env.overlay.state.forgive(Flow(network_id, each) for each in has)
 
 
 async def retire_published(
@@ -65,36 +66,81 @@ async def retire_published(
 
     Flows to a container that is gone by now, whatever became of it, are forgotten at once.
     """
-    if port[0] != "udp":
-        return
-    state = env.overlay.state
     flows = [_host_flow(each) for each in {*before} - {*after}]
-    state.forgive(_host_flow(each) for each in after)
-    present = {
-        each
-        for box in env.store.all_sandboxes()
-        for its in (endpoint.settings for endpoint in box.endpoints)
-        for each in (its.IPAddress, its.GlobalIPv6Address)
-    }
-    state.retired |= {each for each in flows if each.address in present}
+    env.overlay.state.forgive(_host_flow(each) for each in after)
+    present = {each for box in env.store.all_sandboxes() for each in _addresses(box)}
+    # A container of this node that is still there answers streams, or ends them.
+    if port[0] == "udp":
+        _retire(env, (each for each in flows if each.address in present))
+    elif has_left := [each.address for each in flows if each.address in _of_sandbox(env)]:
+        # What begins there would be refused, though tasks of this node may be left.
+        await _forget(env, [HOST], has_left, Doomed.BEGUN, port[1])
     lost = [each.address for each in flows if each.address not in present]
     if lost:
-        await _forget(env, [HOST], lost)
+        await _forget(env, [HOST], lost, _all_of({port[0]}))
+
+
+async def look_at_flows(env: NetworksEnv) -> None:
+    """Forget the streams to targets that were taken out a short time ago and do not answer."""
+    state = env.overlay.state
+    young = [flow for flow, age in state.retired.items() if age <= 1]
+    for network_id, addresses in _by_network(young).items():
+        await _forget_on(env, network_id, addresses, Doomed.STUCK, by_sockets=True)
+    for network_id, addresses in _by_network(state.gone).items():
+        await _forget_on(env, network_id, addresses, Doomed.STREAMS, by_sockets=True)
 
 
 async def age_flows(env: NetworksEnv) -> None:
-    """Forget the flows to targets that had been taken out when this was called the last time."""
+    """Forget the flows to targets that had been taken out when this was called the last time.
+
+    Those of datagrams, and of streams that nobody answers; and all to targets that were gone.
+    """
     state = env.overlay.state
-    old, state.retired_before, state.retired = state.retired_before, state.retired, set()
-    by_network: dict[str, list[str]] = {}
-    for flow in sorted(old):
+    young = [flow for flow, age in state.retired.items() if age == 1]
+    old = [flow for flow, age in state.retired.items() if age > 1]
+    gone = [flow for flow, age in state.gone.items() if age == 1]
+    state.retired = {flow: age + 1 for flow, age in state.retired.items()}
+    state.gone = {flow: age + 1 for flow, age in state.gone.items() if flow not in gone}
+    for flow in young:
         if not flow.network_id:
-            await _forget(env, [HOST], [flow.address], flow.port)
-        else:
-            by_network.setdefault(flow.network_id, []).append(flow.address)
-    for network_id, addresses in by_network.items():
-        own, passing = _paths(env, env.store.sandboxes_on(network_id))
-        await _forget(env, [*own, *passing], addresses)
+            state.retired.pop(flow, None)
+            await _forget(env, [HOST], [flow.address], Doomed.DATAGRAMS, flow.port)
+    for network_id, addresses in _by_network(young).items():
+        await _forget_on(env, network_id, addresses, Doomed.DATAGRAMS | Doomed.STUCK)
+    for network_id, addresses in _by_network(old).items():
+        await _forget_on(env, network_id, addresses, Doomed.STUCK, by_sockets=True)
+    for network_id, addresses in _by_network(gone).items():
+        await _forget_on(env, network_id, addresses, Doomed.ALL)
+
+
+def _of_sandbox(env: NetworksEnv) -> list[str]:
+    box = env.store.sandbox(INGRESS_SANDBOX)
+    return _addresses(box) if box is not None else []
+
+
+def _addresses(box: SandboxRecord) -> list[str]:
+    settings = [each.settings for each in box.endpoints]
+    found = [each for its in settings for each in (its.IPAddress, its.GlobalIPv6Address)]
+    return [each for each in found if each]
+
+
+def _retire(env: NetworksEnv, flows: Iterable[Flow]) -> None:
+    for each in flows:
+        env.overlay.state.retired.setdefault(each, 0)
+
+
+def _by_network(flows: Iterable[Flow]) -> dict[str, list[str]]:
+    """Return the addresses by network, without what is led by the host."""
+    found: dict[str, list[str]] = {}
+    for flow in flows:
+        if flow.network_id:
+            found.setdefault(flow.network_id, []).append(flow.address)
+    return found
+
+
+def _all_of(protocols: Collection[str]) -> Doomed:
+    datagrams = Doomed.DATAGRAMS if "udp" in protocols else Doomed(0)
+    return datagrams | (Doomed.STREAMS if {*protocols} - {"udp"} else Doomed(0))
 
 
 def _host_flow(target: str) -> Flow:
@@ -102,28 +148,34 @@ def _host_flow(target: str) -> Flow:
     return Flow("", address, int(port))
 
 
-def _paths(env: NetworksEnv, records: Iterable[SandboxRecord]) -> tuple[list[str], list[str]]:
-    """Return where containers send, and the ingress sandbox if datagrams may pass through it."""
-    ids = [each.container_id for each in records]
+async def _forget_on(
+    env: NetworksEnv,
+    network_id: str,
+    addresses: Collection[str],
+    doomed: Doomed,
+    *,
+    by_sockets: bool = False,
+) -> None:
+    """Forget flows by way of a network: where containers send, and in the ingress sandbox."""
+    ids = [each.container_id for each in env.store.sandboxes_on(network_id)]
     own = [env.links.namespace_path(each) for each in ids if each != INGRESS_SANDBOX]
-    may_pass = INGRESS_SANDBOX in ids and any(
-        protocol == "udp" for protocol, _ in env.overlay.state.published_ports
-    )
-    return own, [env.links.namespace_path(INGRESS_SANDBOX)] if may_pass else []
+    await _forget(env, own, addresses, doomed, by_sockets=by_sockets)
+    if INGRESS_SANDBOX in ids and env.overlay.state.published_ports:
+        passing = [env.links.namespace_path(INGRESS_SANDBOX)]
+        await _forget(env, passing, addresses, doomed)
 
 
 async def _forget(
     env: NetworksEnv,
     paths: Sequence[str],
     addresses: Collection[str],
+    doomed: Doomed,
     port: int = 0,
     *,
     by_sockets: bool = False,
 ) -> None:
-    if not paths:
+    if not paths or not addresses:
         return
-    failed = await env.overlay.balancers.forget_datagrams(
-        paths, addresses, port, by_sockets=by_sockets
-    )
+    failed = await env.overlay.flows.forget(paths, addresses, doomed, port, by_sockets=by_sockets)
     for path, error in failed.items():
         log.warning("network.flows_remain", place=path, error=error.message)

@@ -19,7 +19,7 @@ from engine.ports.attachments import Attachments, NoAttachments
 
 
 class Flow(NamedTuple):
-    """Datagrams to an address, by way of a network; or of the host (""), to a port of its own."""
+    """What goes to an address, by way of a network; or of the host (""), to a port of its own."""
 
     network_id: str
     address: str
@@ -69,9 +69,10 @@ class OverlayState:
         self.host_mesh: Mesh | None = None
         self.sandbox_mesh: Mesh | None = None
         self.guard: TunnelGuard | None = None
-        # Targets that were taken out of their services, lately and before that.
-        self.retired: set[Flow] = set()
-        self.retired_before: set[Flow] = set()
+        # Targets that were taken out of their services, and those that are gone; with how often
+        # flows were aged since.
+        self.retired: dict[Flow, int] = {}
+        self.gone: dict[Flow, int] = {}
 
     def of(self, network_id: str, tunnels: tuple[Tunnel, ...]) -> KnownOverlay:
         """Return what is known of a network, nothing at first."""
@@ -86,13 +87,20 @@ class OverlayState:
 
     def forgive(self, flows: Iterable[Flow]) -> None:
         """Note that these targets are in a service; fine if they were not out of it."""
-        back = set(flows)
-        self.retired -= back
-        self.retired_before -= back
+        for each in flows:
+            self.retired.pop(each, None)
+            self.gone.pop(each, None)
+
+    def given(self, network_id: str, addresses: Iterable[str]) -> None:
+        """Note that a member has these addresses; fine if none that had them is gone."""
+        for each in addresses:
+            self.gone.pop(Flow(network_id, each), None)
 
     def forget(self, network_id: str) -> None:
         """Know nothing of a network any more; fine if nothing was known."""
         self._known.pop(network_id, None)
+        flows = *self.retired, *self.gone
+        self.forgive([each for each in flows if each.network_id == network_id])
 
     def lock(self, network_id: str) -> asyncio.Lock:
         """Return what serialises the changes of one network in the kernel."""

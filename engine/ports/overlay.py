@@ -120,22 +120,6 @@ class Balancers(Protocol):
         """Carry out one in each of several sandboxes; return which failed, by key, and why."""
         ...
 
-    async def forget_datagrams(
-        self,
-        namespace_paths: Sequence[str],
-        targets: Collection[str],
-        port: int = 0,
-        *,
-        by_sockets: bool = False,
-    ) -> dict[str, SkepError]:
-        """Have what comes next from flows of datagrams to these addresses balanced anew.
-
-        Of those to this port, unless it is 0. By sockets: only where one is open that may send more
-        of them, which is cheaper to know than which flows there are. A namespace that is gone has
-        none. Return where it failed, and why.
-        """
-        ...
-
     async def slots(self, namespace_path: str, table: str) -> dict[str, dict[str, int]]:
         """Return targets and their numbers of slots by what leads to them, as the kernel has it.
 

@@ -34,6 +34,7 @@ from tests.fakes.monitor_stream import FakeMonitorStream
 from tests.fakes.overlay import (
     FakeBalancers,
     FakeEncryption,
+    FakeFlows,
     FakeHealthPorts,
     FakeOverlays,
 )
@@ -451,6 +452,7 @@ class Daemon:
             OverlayPart(
                 FakeOverlays(),
                 FakeBalancers(),
+                FakeFlows(),
                 FakeEncryption(),
                 OverlayState(),
                 FakeHealthPorts(),

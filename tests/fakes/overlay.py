@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from api.errors import SkepError
 from engine.core import esp
 from engine.core.overlay import Change, Tables
+from engine.ports.flows import Doomed
 from engine.ports.overlay import SpaceOrder, Transaction
 
 
@@ -118,11 +119,10 @@ class FakeEncryption:
 
 
 class FakeBalancers:
-    """Fulfils `Balancers`; `texts` are transactions by sandbox, `forgotten` flows' ends."""
+    """Fulfils `Balancers`; `texts` are transactions by sandbox."""
 
     def __init__(self) -> None:
         self.texts: dict[str, list[str]] = {}
-        self.forgotten: list[tuple[str, str, int]] = []
 
     async def run(self, key: str, namespace_path: str, text: str) -> None:
         """Note a transaction."""
@@ -133,19 +133,6 @@ class FakeBalancers:
         """Note transactions."""
         for each in orders:
             await self.run(each.key, each.namespace_path, each.text)
-        return {}
-
-    async def forget_datagrams(
-        self,
-        namespace_paths: Sequence[str],
-        targets: Collection[str],
-        port: int = 0,
-        *,
-        by_sockets: bool = False,
-    ) -> dict[str, SkepError]:
-        """Note what was to be forgotten."""
-        del by_sockets
-        self.forgotten += [(path, each, port) for path in namespace_paths for each in targets]
         return {}
 
     async def slots(self, namespace_path: str, table: str) -> dict[str, dict[str, int]]:
@@ -161,6 +148,29 @@ class FakeBalancers:
     def close(self, key: str) -> None:
         """Forget a sandbox."""
         self.texts.pop(key, None)
+
+
+class FakeFlows:
+    """Fulfils `TrackedFlows`; `forgotten` is what was to be: where, to whom, to which port."""
+
+    def __init__(self) -> None:
+        self.forgotten: list[tuple[str, str, int, Doomed]] = []
+
+    async def forget(
+        self,
+        namespace_paths: Sequence[str],
+        targets: Collection[str],
+        doomed: Doomed,
+        port: int = 0,
+        *,
+        by_sockets: bool = False,
+    ) -> dict[str, SkepError]:
+        """Note what was to be forgotten."""
+        del by_sockets
+        self.forgotten += [
+            (path, each, port, doomed) for path in namespace_paths for each in targets
+        ]
+        return {}
 
 
 class FakeHealthPorts:

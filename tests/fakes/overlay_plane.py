@@ -48,6 +48,9 @@ class FakeOverlayPlane:
         self.networks.pop(network_id, None)
         return True
 
+    async def look_at_flows(self) -> None:
+        """Do nothing."""
+
     async def age_flows(self) -> None:
         """Do nothing."""
 

@@ -20,6 +20,7 @@ from engine.adapters.links import KernelLinks
 from engine.adapters.nftables import Nftables
 from engine.adapters.overlays import KernelOverlays
 from engine.adapters.sandbox_nft import SandboxNft
+from engine.adapters.tracked_flows import KernelFlows
 from engine.events.bus import EventBus
 from engine.networks.env import NetworksEnv, OverlayPart
 from engine.networks.overlay_state import OverlayState
@@ -121,6 +122,7 @@ def new_env(settings: Settings, records: FakeRecords, root: Path) -> NetworksEnv
         OverlayPart(
             KernelOverlays(root / "overlay"),
             SandboxNft(),
+            KernelFlows(),
             KernelEsp(f"{settings.firewall_table}-esp"),
             OverlayState(),
             HealthServers(),
