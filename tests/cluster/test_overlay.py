@@ -264,6 +264,11 @@ def test_containers_that_are_no_tasks_are_on_attachable_networks(swarm: Cluster)
     wait_until(lambda: bool(addresses(one, "api")), "the service to be found")
     assert {asked(one, addresses(one, "api")[0])} == served
     assert "not manually attachable" in refused.stderr
+    verbose = json.loads(manager.docker("network", "inspect", "--verbose", "open_net").stdout)[0]
+    shown = {name: service["Tasks"] for name, service in verbose["Services"].items()}
+    assert ["one"] == [each["Name"] for each in shown[""]]
+    assert worker.address == shown[""][0]["Info"]["Host IP"]
+    assert shown["api"][0]["Name"].startswith("api.1.")
     # One name for one network: those of the node and of the cluster are asked for alike.
     for wanted in ("-d overlay bridge", "open_net", "-d overlay --scope=local any_net"):
         denied = manager.docker("network", "create", *wanted.split(), check=False).stderr

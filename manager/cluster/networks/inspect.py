@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from api.types.cluster_networks import Endpoint
 from api.types.networks import Network, NetworkTaskInfo, PeerInfo, ServiceInfo
 from api.types.tasks import TaskState
 from manager.cluster.env import ClusterEnv
 from manager.cluster.networks.render import to_api
 from manager.cluster.refs import resolve
 from manager.core.allocator.vips import bare_by_network
+from manager.core.dispatcher.network_members import names_of
 from manager.core.objects.service import Service
 from manager.core.objects.task import Task
 from manager.core.store.query import View
@@ -31,9 +33,9 @@ async def inspect_network(env: ClusterEnv, ref: str, *, is_verbose: bool) -> Net
     for task in tasks:
         by_service.setdefault(task.service_id, []).append(task)
     services = {
-        service.spec.Name: _service(service, found, network.id)
+        service.spec.Name if service is not None else "": _service(view, service, found, network.id)
         for service_id, found in by_service.items()
-        if (service := view.services.get(service_id)) is not None
+        if (service := view.services.get(service_id)) is not None or not service_id
     }
     return replace(shown, Services=services)
 
@@ -51,24 +53,32 @@ def _peers(view: View, tasks: list[Task]) -> list[PeerInfo]:
     ]
 
 
-def _service(service: Service, tasks: list[Task], network_id: str) -> ServiceInfo:
-    virtual = bare_by_network(service.endpoint.VirtualIPs).get(network_id, ())
+def _service(
+    view: View, service: Service | None, tasks: list[Task], network_id: str
+) -> ServiceInfo:
+    """Return what there is of a service; without one, of the containers that are no tasks."""
+    endpoint = service.endpoint if service is not None else Endpoint()
+    virtual = bare_by_network(endpoint.VirtualIPs).get(network_id, ())
     return ServiceInfo(
         VIP=virtual[0] if virtual else "",
         Ports=[
-            f"Target: {each.TargetPort}, Publish: {each.PublishedPort}"
-            for each in service.endpoint.Ports
+            f"Target: {each.TargetPort}, Publish: {each.PublishedPort}" for each in endpoint.Ports
         ],
         Tasks=[
             NetworkTaskInfo(
-                Name=f"{task.service_name}.{task.slot or task.node_id}.{task.id}",
+                Name=next(iter(names_of(task, network_id)), task.id),
                 EndpointID=task.id,
                 EndpointIP=_address(task, network_id),
-                Info={"Host IP": task.node_id},
+                Info={"Host IP": _host_address(view, task)},
             )
             for task in tasks
         ],
     )
+
+
+def _host_address(view: View, task: Task) -> str:
+    node = view.nodes.get(task.node_id)
+    return node.data_path_address if node is not None else ""
 
 
 def _address(task: Task, network_id: str) -> str:

@@ -71,7 +71,7 @@ def member_of(view: View, network_id: str, member_id: str) -> Member | None:
     if task is not None:
         node = view.nodes.get(task.node_id)
         is_there = node is not None and is_member(task)
-        names = _names(task, network_id)
+        names = names_of(task, network_id)
         return _member(task.id, names, task.networks, network_id, node) if is_there else None
     node = view.nodes.get(member_id)
     if node is None:
@@ -128,7 +128,7 @@ def _member(
     )
 
 
-def _names(task: Task, network_id: str) -> tuple[str, ...]:
+def names_of(task: Task, network_id: str) -> tuple[str, ...]:
     """Return a task's name; those of a container without a service came with its attachment."""
     if not task.service_id:
         return tuple(
