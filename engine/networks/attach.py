@@ -25,7 +25,7 @@ async def places(
 
     What no cluster knows either stays as it was. Hold the sandbox before the end: what was given
     counts as taken until then, and where the body fails it is given up.
-    Errors:  those of `Attachments.attach`; NoSuchNetwork where the cluster has it no more.
+    Errors:  those of `Attachments.attach`.
     """
     state = env.overlay.state
     if container_id in state.placed or not any(_needs_place(env, each) for each in asked):
@@ -75,8 +75,6 @@ async def _place(
         granted = await env.overlay.state.attachments.attach(container_id, wanted, names, addresses)
         if granted is not None:
             return granted
-    if network is not None:
-        raise NoSuchNetwork(ref)
     return None
 
 
