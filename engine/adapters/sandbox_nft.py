@@ -15,6 +15,7 @@ from api.errors import SkepError
 from engine.adapters.host_links import explained
 from engine.adapters.netns import enter_network, in_own_thread
 from engine.adapters.nftables import NO_SUCH_THING, FirewallFailed, NftContext
+from engine.core.nft_batch import INET
 from engine.ports.overlay import Transaction
 
 # A context knows its namespace's tables: a change through it takes a tenth of a millisecond, and
@@ -79,9 +80,9 @@ class SandboxNft:
                 targets[spelled] = targets.get(spelled, 0) + 1
         return found
 
-    async def elements(self, namespace_path: str, table: str) -> set[str]:
+    async def elements(self, namespace_path: str, table: str, family: str = INET) -> set[str]:
         """Return what is in the table's sets, each behind the set's name; none of intervals."""
-        listed = await in_own_thread(lambda: _list(Path(namespace_path), table))
+        listed = await in_own_thread(lambda: _list(Path(namespace_path), table, family))
         return {
             f"{item['set']['name']} {_spelled_element(element)}"
             for item in listed
@@ -129,10 +130,10 @@ def _spelled_element(element: object) -> str:
     return _spelled(element["concat"]) if isinstance(element, dict) else str(element)
 
 
-def _list(path: Path, table: str) -> list[dict[str, Any]]:
+def _list(path: Path, table: str, family: str = INET) -> list[dict[str, Any]]:
     context = _open(path)
     try:
-        text = context.run(f"list table inet {table}", as_json=True)
+        text = context.run(f"list table {family} {table}", as_json=True)
     except FirewallFailed as error:
         if NO_SUCH_THING not in error.message:
             raise

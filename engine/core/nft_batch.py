@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-
-def removal(table: str) -> str:
-    """Return what takes a table of the family inet away, whether it is there or not."""
-    return f"add table inet {table}\ndelete table inet {table}"
+INET, BRIDGE = "inet", "bridge"
 
 
-def replacement(table: str, content: str, *more: str) -> str:
+def removal(table: str, family: str = INET) -> str:
+    """Return what takes a table away, whether it is there or not."""
+    return f"add table {family} {table}\ndelete table {family} {table}"
+
+
+def replacement(table: str, content: str, *more: str, family: str = INET) -> str:
     """Return what replaces a table, whatever is there, by one of this content, and does more."""
-    parts = (removal(table), f"table inet {table} {{{content}}}", *more)
+    parts = (removal(table, family), f"table {family} {table} {{{content}}}", *more)
     return "\n".join(part for part in parts if part)
 
 
 class Batch:
-    """Changes of one table of the family inet: chains, then what goes, then what comes.
+    """Changes of one table: chains, then what goes, then what comes.
 
     Elements of one set or map go together.
     """
 
-    def __init__(self, table: str) -> None:
-        self._table = table
+    def __init__(self, table: str, family: str = INET) -> None:
+        self._table = f"{family} {table}"
         self._chains: list[str] = []
         self._deleted: dict[str, list[str]] = {}
         self._added: dict[str, list[str]] = {}
@@ -29,8 +31,8 @@ class Batch:
     def chain(self, name: str, rule: str) -> None:
         """Make a chain with one rule."""
         self._chains += [
-            f"add chain inet {self._table} {name}",
-            f"add rule inet {self._table} {name} {rule}",
+            f"add chain {self._table} {name}",
+            f"add rule {self._table} {name} {rule}",
         ]
 
     def delete(self, place: str, element: str) -> None:
@@ -52,4 +54,4 @@ class Batch:
         )
 
     def _elements(self, verb: str, place: str, elements: list[str]) -> str:
-        return f"{verb} element inet {self._table} {place} {{ {', '.join(elements)} }}"
+        return f"{verb} element {self._table} {place} {{ {', '.join(elements)} }}"

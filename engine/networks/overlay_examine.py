@@ -13,6 +13,7 @@ from engine.networks.env import NetworksEnv
 from engine.networks.ingress_examine import examine_ingress, slot_lines
 from engine.networks.overlay_encryption import encryption_change, is_encrypted, wanted_encryption
 from engine.networks.overlay_guard import examine_guard
+from engine.networks.overlay_sources import examine_sources
 from engine.networks.overlay_space import known_overlay
 from engine.networks.overlay_state import KnownOverlay
 from engine.networks.record import NetworkRecord, SandboxRecord
@@ -79,6 +80,7 @@ async def _space(env: NetworksEnv, network: NetworkRecord, *, has_space: bool) -
     ]
     present = await env.overlay.spaces.tables(network.id)
     lines += _change_lines(difference(present, known.peers.tables()))
+    lines += await examine_sources(env, network, known)
     return [f"network {network.name}: {line}" for line in lines]
 
 

@@ -14,6 +14,7 @@ from engine.networks.overlay_encryption import (
     unguard_network,
 )
 from engine.networks.overlay_guard import guard_tunnels, sweep_guard, unguard_tunnels
+from engine.networks.overlay_sources import guard_sources
 from engine.networks.overlay_state import KnownOverlay
 from engine.networks.record import EndpointRecord, NetworkRecord
 from engine.ports.overlay import SpaceOrder
@@ -24,7 +25,8 @@ log = structlog.get_logger(__name__)
 async def open_space(env: NetworksEnv, network: NetworkRecord) -> None:
     """Have the network's namespace in the kernel with all peers that are known; fine if it is.
 
-    The sandbox that it is for is held before, so that nobody closes it meanwhile.
+    The sandbox that it is for is held before, so that nobody closes it meanwhile, and its
+    links, which are not there yet, may send under their addresses.
     Errors:  EncryptionUnavailable, Internal.
     """
     if network.overlay is None:
@@ -33,6 +35,7 @@ async def open_space(env: NetworksEnv, network: NetworkRecord) -> None:
         known = known_overlay(env, network)
         if not known.is_open:
             await _open(env, network, known)
+        await guard_sources(env, network, known)
 
 
 async def close_unused_spaces(env: NetworksEnv, endpoints: Iterable[EndpointRecord]) -> None:
@@ -51,11 +54,18 @@ async def close_unused_space(env: NetworksEnv, network_id: str) -> None:
     """
     async with env.overlay.state.lock(network_id):
         known = env.overlay.state.find(network_id)
-        if known is not None and known.is_open and not env.store.sandboxes_on(network_id):
-            await env.overlay.spaces.close(network_id)
-            await unguard_network(env, network_id)
-            await unguard_tunnels(env, network_id)
-            known.is_open = False
+        if known is None or not known.is_open:
+            return
+        if env.store.sandboxes_on(network_id):
+            if (network := env.store.find(network_id)) is not None:
+                await guard_sources(env, network, known)
+            return
+        env.overlay.balancers.close(network_id)
+        known.sources = None
+        await env.overlay.spaces.close(network_id)
+        await unguard_network(env, network_id)
+        await unguard_tunnels(env, network_id)
+        known.is_open = False
 
 
 async def sweep_spaces(env: NetworksEnv) -> None:
@@ -83,6 +93,7 @@ async def adopt_space(env: NetworksEnv, network: NetworkRecord) -> bool:
             present = await env.overlay.spaces.tables(network.id)
             await guard_tunnels(env, network, set(present.forwarding.values()))
             known.is_open = True
+            await guard_sources(env, network, known)
     return True
 
 
@@ -113,6 +124,7 @@ async def _open(env: NetworksEnv, network: NetworkRecord, known: KnownOverlay) -
         await env.overlay.spaces.open(_order(network))
         await reconcile_space(env, network, known)
     except BaseException:
+        env.overlay.balancers.close(network.id)
         await env.overlay.spaces.close(network.id)
         await unguard_network(env, network.id)
         await unguard_tunnels(env, network.id)

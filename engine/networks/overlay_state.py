@@ -12,6 +12,7 @@ from engine.core.discovery import Member, OverlayService, balanced
 from engine.core.dns import Entry
 from engine.core.mesh import Mesh, Port, PublishedService
 from engine.core.overlay import PeerTable, Tunnel
+from engine.core.source_guard import SourceGuard
 from engine.core.tunnel_guard import TunnelGuard
 from engine.networks.encryption_state import EncryptionState
 from engine.networks.sandbox import INGRESS_SANDBOX
@@ -38,6 +39,7 @@ class KnownOverlay:
         self.members: dict[str, Member] = {}
         self.services: dict[str, OverlayService] = {}
         self.named: dict[str, dict[str, Entry]] = {}
+        self.sources: SourceGuard | None = None
         self.is_open = False
         self.is_told = False
 

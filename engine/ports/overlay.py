@@ -12,6 +12,7 @@ from typing import Protocol
 
 from api.errors import SkepError
 from engine.core import esp
+from engine.core.nft_batch import INET
 from engine.core.overlay import Change, Tables, Tunnel
 
 
@@ -128,7 +129,7 @@ class Balancers(Protocol):
         """
         ...
 
-    async def elements(self, namespace_path: str, table: str) -> set[str]:
+    async def elements(self, namespace_path: str, table: str, family: str = INET) -> set[str]:
         """Return what is in the table's sets: "senders4 4789 . 4097 . 10.0.0.1".
 
         Without those of sets of intervals; nothing where there is no such table.

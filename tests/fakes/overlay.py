@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from api.errors import SkepError
 from engine.core import esp
+from engine.core.nft_batch import INET
 from engine.core.overlay import Change, Tables
 from engine.ports.flows import Doomed
 from engine.ports.overlay import SpaceOrder, Transaction
@@ -140,9 +141,9 @@ class FakeBalancers:
         del namespace_path, table
         return {}
 
-    async def elements(self, namespace_path: str, table: str) -> set[str]:
+    async def elements(self, namespace_path: str, table: str, family: str = INET) -> set[str]:
         """Return nothing."""
-        del namespace_path, table
+        del namespace_path, table, family
         return set()
 
     def close(self, key: str) -> None:
