@@ -19,6 +19,7 @@ import structlog
 
 from api.errors import Internal
 from engine.adapters.dns_forwarder import Forwarder
+from engine.adapters.dns_probe import unanswered
 from engine.adapters.netns import enter_network, in_own_thread
 from engine.adapters.nftables import run_here
 from engine.core.dns import ADDRESS, Forward, refusal
@@ -105,6 +106,10 @@ class DnsServers:
             resolver.server.close()
         for task in resolver.tasks:
             task.cancel()
+
+    async def unanswered(self, namespace_path: str, name: str) -> list[str]:
+        """Return over which of UDP and TCP a name is not answered there. Errors: Internal."""
+        return await in_own_thread(lambda: unanswered(Path(namespace_path), name))
 
     def close_all(self) -> None:
         """Answer nowhere."""

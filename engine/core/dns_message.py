@@ -48,6 +48,13 @@ class Query(Struct, frozen=True):
         return not self.flags & _OPCODE and self.family == INTERNET
 
 
+def pack_question(name: str, number: int) -> bytes:
+    """Return a question for the IPv4 addresses of a name."""
+    labels = b"".join(bytes([len(each)]) + each.encode() for each in name.split("."))
+    head = _HEAD.pack(number, _RECURSION_DESIRED, 1, 0, 0, 0)
+    return head + labels + b"\0" + struct.pack("!HH", A, INTERNET)
+
+
 def parse_query(packet: bytes) -> Query | None:
     """Return the question of a packet, None for what is no question or malformed."""
     if len(packet) < _HEAD.size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from engine.core.mesh import Port
 from engine.networks.env import NetworksEnv
@@ -24,11 +24,26 @@ async def examine_ingress(env: NetworksEnv, network: NetworkRecord) -> list[str]
     here, there = published_targets(env, network, env.overlay.state.published.values())
     slots = env.overlay.balancers.slots
     present_here = await slots(HOST, host_mesh(env).table)
-    present_there = await slots(env.links.namespace_path(INGRESS_SANDBOX), SANDBOX_TABLE)
+    path = env.links.namespace_path(INGRESS_SANDBOX)
+    present_there = await slots(path, SANDBOX_TABLE)
     return [
         *slot_lines("published on the host", _spelled(here), present_here),
+        *await _refusals(env, "on the host", HOST, host_mesh(env).table, here),
         *slot_lines("published in the ingress sandbox", _spelled(there), present_there),
+        *await _refusals(env, "in the ingress sandbox", path, SANDBOX_TABLE, there),
     ]
+
+
+async def _refusals(
+    env: NetworksEnv, place: str, path: str, table: str, ports: Iterable[Port]
+) -> list[str]:
+    """Return a line for each port that is not refused while nobody serves it, or no more ours."""
+    elements = await env.overlay.balancers.elements(path, table)
+    present = {each for each in elements if each.startswith("known ")}
+    wanted = {f"known {protocol} . {port}" for protocol, port in ports}
+    lines = [f"{each} is missing" for each in sorted(wanted - present)]
+    lines += [f"{each} is too much" for each in sorted(present - wanted)]
+    return [f"known as published {place}: {each.removeprefix('known ')}" for each in lines]
 
 
 def slot_lines(place: str, wanted: Slots, present: Slots) -> Iterator[str]:

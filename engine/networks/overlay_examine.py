@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 
+from api.ids import short_id
 from engine.core import esp
 from engine.core.balance import TABLE
 from engine.core.discovery import service_entries
@@ -17,15 +18,16 @@ from engine.networks.overlay_sources import examine_sources
 from engine.networks.overlay_space import known_overlay
 from engine.networks.overlay_state import KnownOverlay
 from engine.networks.record import NetworkRecord, SandboxRecord
+from engine.networks.resolver import needs_resolver
 
 
 async def examine(env: NetworksEnv) -> list[str]:
     """Return every difference, as a line each; [] where all is as it should be.
 
     Looked at are the networks' namespaces and tunnels, their forwarding and neighbours, the
-    balanced addresses in sandboxes, the published ports, the names, and the encryption between
-    nodes. A change under way is none of them: what is found is looked at once more, while nothing
-    changes.
+    balanced addresses in sandboxes, the published ports, the names and who answers them in
+    containers, and the encryption between nodes. A change under way is none of them: what is found
+    is looked at once more, while nothing changes.
     Errors:  Internal.
     """
     found = await _differences(env)
@@ -52,6 +54,7 @@ async def _differences(env: NetworksEnv) -> list[str]:
     found += [f"namespace {each}: no network is known for it" for each in sorted(strays)]
     for box in env.store.all_sandboxes():
         found += await _balance(env, box)
+        found += await _resolver(env, box)
     if any(map(is_encrypted, networks)):
         found += await _encryption(env)
     return found
@@ -79,9 +82,17 @@ async def _space(env: NetworksEnv, network: NetworkRecord, *, has_space: bool) -
         if endpoint.network_id == network.id and endpoint.link not in ports
     ]
     present = await env.overlay.spaces.tables(network.id)
-    lines += _change_lines(difference(present, known.peers.tables()))
+    if _is_untold(known):
+        lines.append("the managers have told nothing of it since the daemon's start")
+    else:
+        lines += _change_lines(difference(present, known.peers.tables()))
     lines += await examine_sources(env, network, known)
     return [f"network {network.name}: {line}" for line in lines]
+
+
+def _is_untold(known: KnownOverlay) -> bool:
+    """Tell whether what is in the kernel stays as it was before the daemon's start."""
+    return not (known.is_told or known.members or known.services)
 
 
 def _change_lines(change: Change) -> Iterator[str]:
@@ -123,12 +134,24 @@ async def _balance(env: NetworksEnv, box: SandboxRecord) -> list[str]:
     overlays = [each for each in networks if each is not None and each.overlay is not None]
     if not overlays:
         return []
+    known = [known_overlay(env, each) for each in overlays]
+    if any(map(_is_untold, known)):
+        return []
     wanted: dict[str, Mapping[str, int]] = {}
-    for network in overlays:
-        wanted |= known_overlay(env, network).balanced()
+    for each in known:
+        wanted |= each.balanced()
     path = env.links.namespace_path(box.container_id)
     present = await env.overlay.balancers.slots(path, TABLE)
     return [*slot_lines(f"container {box.container_name}", wanted, present)]
+
+
+async def _resolver(env: NetworksEnv, box: SandboxRecord) -> list[str]:
+    """Ask what a container asks first: for itself, where it has a resolver."""
+    if box.is_left or not needs_resolver(box):
+        return []
+    path = env.links.namespace_path(box.container_id)
+    ways = await env.name_servers.unanswered(path, short_id(box.container_id))
+    return [f"container {box.container_name}: no names are answered over {way}" for way in ways]
 
 
 def _names(env: NetworksEnv, network: NetworkRecord, known: KnownOverlay) -> Iterable[str]:

@@ -9,11 +9,16 @@ from engine.core.dns_memory import AnswerMemory
 from engine.networks.env import NetworksEnv
 from engine.networks.names import DEFAULT_BRIDGE
 from engine.networks.record import SandboxRecord
+from engine.networks.sandbox import INGRESS_SANDBOX
 
 
 def needs_resolver(record: SandboxRecord) -> bool:
-    """Tell whether a container finds others by name: the default bridge alone has no names."""
-    return any(each.network_name != DEFAULT_BRIDGE for each in record.endpoints)
+    """Tell whether a container finds others by name.
+
+    The default bridge alone has no names, and in the ingress sandbox there is nobody who asks.
+    """
+    has_names = any(each.network_name != DEFAULT_BRIDGE for each in record.endpoints)
+    return has_names and record.container_id != INGRESS_SANDBOX
 
 
 async def open_resolver(env: NetworksEnv, record: SandboxRecord) -> None:

@@ -24,3 +24,10 @@ class NameServers(Protocol):
 
     def close(self, key: str) -> None:
         """Answer there no more; fine if nobody does."""
+
+    async def unanswered(self, namespace_path: str, name: str) -> list[str]:
+        """Return over which of UDP and TCP a name that is known is not answered in a namespace.
+
+        Asked as the container would. Errors: Internal.
+        """
+        ...

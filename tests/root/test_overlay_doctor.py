@@ -47,6 +47,7 @@ def test_the_doctor_finds_what_was_changed_behind_the_daemon(pair: list[OverlayN
     one.start("c", "10.0.7.4")
     link = next(each for each in one.env.store.sandboxes_on(NET) if each.container_id == "c")
     one.space("ip", "link", "del", link.endpoints[0].link)
+    run("nsenter", f"--net={one.env.links.namespace_path('c')}", "nft", "delete table ip skep-dns")
     found = one.do(examine(one.env))
 
     assert sound == []
@@ -57,12 +58,42 @@ def test_the_doctor_finds_what_was_changed_behind_the_daemon(pair: list[OverlayN
         "network web_net: neighbour 10.0.7.9 on 4097 is too much",
         f"who may send into tunnels: senders4 4789 . 4097 . {other.address} is missing",
         "container a: 10.0.7.100 leads to nobody, should lead to 10.0.7.3 (1)",
+        "container c: no names are answered over UDP",
+        "container c: no names are answered over TCP",
     ]
     one.restart(["a", "c"])
     introduce(one, other)
     with answering(other, "b"):
         other.members({"c": member(one, "c", "10.0.7.4")})
         assert ask(one, "c", "10.0.7.3") == "b"
+
+
+def test_before_the_managers_tell_nothing_is_a_difference_but_that(pair: list[OverlayNode]) -> None:
+    """What is in the kernel serves on after a start; it must not look as if it were wrong."""
+    one, other = pair
+    introduce(one, other)
+    service = OverlayService(names=("web",), addresses=("10.0.7.100",), targets={"b": 1})
+    one.services({"web": service}, is_complete=True)
+
+    one.restart(["a"])
+
+    why = "the managers have told nothing of it since the daemon's start"
+    assert one.do(examine(one.env)) == [f"network web_net: {why}"]
+
+
+def test_the_doctor_asks_as_containers_do(pair: list[OverlayNode]) -> None:
+    """Sockets that are gone are no rule's matter."""
+    one, other = pair
+    introduce(one, other)
+
+    async def close() -> None:
+        one.env.name_servers.close("a")
+
+    one.do(close())
+
+    assert one.do(examine(one.env)) == [
+        f"container a: no names are answered over {way}" for way in ("UDP", "TCP")
+    ]
 
 
 def test_the_doctor_takes_no_change_under_way_for_a_difference(pair: list[OverlayNode]) -> None:

@@ -150,6 +150,19 @@ def test_ports_are_answered_after_a_boot_and_the_doctor_knows_when_they_are_not(
         f"published in the ingress sandbox: udp . {PORT} leads to fd07::3 . {PORT} (1), "
         f"should lead to 10.0.7.3 . {PORT} (1), fd07::3 . {PORT} (1)"
     ]
+    one.do(close_ingress(one.env))
+    one.do(open_ingress(one.env, NET, both(11)))
+    publish(one, "udp", {"t2": 1})
+    one.host("nft", "flush", "set", "inet", "skep-ingress", "known")
+    path = one.env.links.namespace_path(INGRESS_SANDBOX)
+    element = f"{{ tcp . {PORT} }}"
+    run(
+        "nsenter", f"--net={path}", "nft", "add", "element", "inet", SANDBOX_TABLE, "known", element
+    )
+    assert one.do(examine(one.env)) == [
+        f"known as published on the host: udp . {PORT} is missing",
+        f"known as published in the ingress sandbox: tcp . {PORT} is too much",
+    ]
 
 
 def test_sctp_is_led_to_tasks_here_and_there(pair: list[OverlayNode]) -> None:
