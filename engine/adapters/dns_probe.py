@@ -8,24 +8,20 @@ from pathlib import Path
 from engine.adapters.host_links import explained
 from engine.adapters.netns import enter_network
 from engine.core.dns import ADDRESS
-from engine.core.dns_message import NO_ERROR, is_answer_to, pack_question, rcode_of
+from engine.core.dns_message import is_answer_to, pack_status_question
 
 _TIMEOUT_S = 2.0
 _PORT = 53
 _NUMBER = 4711
 
 
-def unanswered(namespace: Path, name: str) -> list[str]:
-    """Return over which of UDP and TCP a name that should be known is not. Errors: Internal."""
+def unanswered(namespace: Path) -> list[str]:
+    """Return over which of UDP and TCP nobody answers in a namespace. Errors: Internal."""
     with explained("enter a sandbox"):
         enter_network(namespace)
-    question = pack_question(name, _NUMBER)
+    question = pack_status_question(_NUMBER)
     ways = {"UDP": _over_udp, "TCP": _over_tcp}
-    return [way for way, ask in ways.items() if not _is_answered(ask(question), question)]
-
-
-def _is_answered(reply: bytes, question: bytes) -> bool:
-    return is_answer_to(reply, question) and rcode_of(reply) == NO_ERROR
+    return [way for way, ask in ways.items() if not is_answer_to(ask(question), question)]
 
 
 def _over_udp(question: bytes) -> bytes:

@@ -107,9 +107,9 @@ class DnsServers:
         for task in resolver.tasks:
             task.cancel()
 
-    async def unanswered(self, namespace_path: str, name: str) -> list[str]:
-        """Return over which of UDP and TCP a name is not answered there. Errors: Internal."""
-        return await in_own_thread(lambda: unanswered(Path(namespace_path), name))
+    async def unanswered(self, namespace_path: str) -> list[str]:
+        """Return over which of UDP and TCP nobody answers there. Errors: Internal."""
+        return await in_own_thread(lambda: unanswered(Path(namespace_path)))
 
     def close_all(self) -> None:
         """Answer nowhere."""

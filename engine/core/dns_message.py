@@ -21,6 +21,7 @@ LONGEST_TCP = 65535
 
 _HEAD = struct.Struct("!6H")
 _IS_ANSWER, _OPCODE, _TRUNCATED = 0x8000, 0x7800, 0x0200
+_STATUS = 0x1000
 _RECURSION_DESIRED, _RECURSION_AVAILABLE = 0x0100, 0x0080
 _LONGEST_NAME, _LONGEST_UDP, _OUR_EDNS_SIZE = 255, 512, 1232
 _NAME_OF_QUESTION = b"\xc0\x0c"  # a pointer to byte 12, where the question's name is
@@ -48,11 +49,9 @@ class Query(Struct, frozen=True):
         return not self.flags & _OPCODE and self.family == INTERNET
 
 
-def pack_question(name: str, number: int) -> bytes:
-    """Return a question for the IPv4 addresses of a name."""
-    labels = b"".join(bytes([len(each)]) + each.encode() for each in name.split("."))
-    head = _HEAD.pack(number, _RECURSION_DESIRED, 1, 0, 0, 0)
-    return head + labels + b"\0" + struct.pack("!HH", A, INTERNET)
+def pack_status_question(number: int) -> bytes:
+    """Return a question for a server's status, which a resolver answers itself: it refuses it."""
+    return _HEAD.pack(number, _STATUS, 1, 0, 0, 0) + b"\0" + struct.pack("!HH", A, INTERNET)
 
 
 def parse_query(packet: bytes) -> Query | None:

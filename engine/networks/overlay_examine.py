@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 
-from api.ids import short_id
 from engine.core import esp
 from engine.core.balance import TABLE
 from engine.core.discovery import service_entries
@@ -146,11 +145,11 @@ async def _balance(env: NetworksEnv, box: SandboxRecord) -> list[str]:
 
 
 async def _resolver(env: NetworksEnv, box: SandboxRecord) -> list[str]:
-    """Ask what a container asks first: for itself, where it has a resolver."""
+    """Ask as a container does, where it has a resolver."""
     if box.is_left or not needs_resolver(box):
         return []
     path = env.links.namespace_path(box.container_id)
-    ways = await env.name_servers.unanswered(path, short_id(box.container_id))
+    ways = await env.name_servers.unanswered(path)
     return [f"container {box.container_name}: no names are answered over {way}" for way in ways]
 
 

@@ -25,9 +25,9 @@ class NameServers(Protocol):
     def close(self, key: str) -> None:
         """Answer there no more; fine if nobody does."""
 
-    async def unanswered(self, namespace_path: str, name: str) -> list[str]:
-        """Return over which of UDP and TCP a name that is known is not answered in a namespace.
+    async def unanswered(self, namespace_path: str) -> list[str]:
+        """Return over which of UDP and TCP nobody answers in a namespace.
 
-        Asked as the container would. Errors: Internal.
+        Asked as the container would, for nothing that leaves the host. Errors: Internal.
         """
         ...

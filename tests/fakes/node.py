@@ -425,8 +425,8 @@ class _NameServers:
     def close(self, key: str) -> None:
         self.asks.pop(key, None)
 
-    async def unanswered(self, namespace_path: str, name: str) -> list[str]:
-        del namespace_path, name
+    async def unanswered(self, namespace_path: str) -> list[str]:
+        del namespace_path
         return []
 
 
