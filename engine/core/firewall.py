@@ -2,6 +2,7 @@
 
 A network and a published port are elements of sets and maps, never rules of their own, so that
 each is added and removed by one small transaction and lookups do not grow with their number.
+Who comes from no bridge, or goes to none, is done after one look at its name: looks cost most here.
 Shape of the table, in the order that a packet meets it:
 
     raw          containers cannot reach the host's 127.0.0.0/8, whatever route_localnet allows, and
@@ -45,10 +46,11 @@ set masquerade4 { type ipv4_addr; flags interval; }
 set masquerade6 { type ipv6_addr; flags interval; }
 chain raw {
     type filter hook prerouting priority raw; policy accept;
-    iifname @bridges ip daddr 127.0.0.0/8 drop
+    iifname != @bridges return
+    ip daddr 127.0.0.0/8 drop
     iifname @isolated4 meta nfproto ipv4 fib daddr type local drop
     iifname @isolated6 meta nfproto ipv6 fib daddr type local drop
-    iifname @bridges udp dport @tunnel_ports fib daddr type local counter drop
+    udp dport @tunnel_ports fib daddr type local counter drop
 }
 chain publish {
     meta nfproto ipv4 meta l4proto { tcp, udp, sctp } dnat ip to meta l4proto . ip daddr . th dport map @publish4
@@ -66,19 +68,22 @@ chain output {
     ip6 daddr ::1 return
     fib daddr type local jump publish
 }
+chain outwards {
+    iifname @bridges udp dport @tunnel_ports counter drop
+}
 chain forward {
     type filter hook forward priority filter; policy accept;
     iifname . oifname @talkative accept
     iifname @internal drop
     oifname @internal drop
-    oifname @bridges ct state established,related accept
-    oifname @bridges ct status dnat accept
+    oifname != @bridges goto outwards
+    ct state established,related accept
+    ct status dnat accept
     oifname @unprotected4 meta nfproto ipv4 accept
     oifname @unprotected6 meta nfproto ipv6 accept
-    oifname @bridges meta nfproto ipv4 meta l4proto { tcp, udp, sctp } meta l4proto . ip daddr . th dport @open4 accept
-    oifname @bridges meta nfproto ipv6 meta l4proto { tcp, udp, sctp } meta l4proto . ip6 daddr . th dport @open6 accept
-    oifname @bridges drop
-    iifname @bridges udp dport @tunnel_ports counter drop
+    meta nfproto ipv4 meta l4proto { tcp, udp, sctp } meta l4proto . ip daddr . th dport @open4 accept
+    meta nfproto ipv6 meta l4proto { tcp, udp, sctp } meta l4proto . ip6 daddr . th dport @open6 accept
+    drop
 }
 chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
