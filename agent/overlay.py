@@ -23,9 +23,9 @@ _DROP_AGAIN_S = 2.0
 _APPLY_AGAIN = Backoff(first_s=2.0, longest_s=60.0)
 _KEEP_AGAIN_S = 0.5
 # Streams that nobody answers are refused soon after their target was taken out; datagrams find
-# another one after eight times this to sixteen times.
-_LOOK_AT_FLOWS_S = 2.0
-_AGE_FLOWS_AFTER_LOOKS = 7
+# another one after fifteen times this to thirty.
+_LOOK_AT_FLOWS_S = 1.0
+_AGE_FLOWS_AFTER_LOOKS = 14
 _LOOK_AT_KEYS_S = 60.0
 # How long the end of a task may wait for nodes that do not say that they know of it: longer than it
 # takes until one whose connection broke is back, or known to be down.

@@ -18,26 +18,23 @@ from engine.adapters.conntrack import Conntrack, TrackedFlow, conntrack
 from engine.adapters.host_links import explained
 from engine.adapters.netns import enter_network, in_own_thread
 from engine.core.dns import ADDRESS
+from engine.core.stuck_flows import Suspects
 from engine.ports.flows import Doomed
 
 _NO_NAMESPACE = {errno.ENOENT, errno.EINVAL}  # EINVAL: a file, and no mount any more
 _NET = Path("/proc/thread-self/net")
+_COUNT = Path("/proc/sys/net/netfilter/nf_conntrack_count")
 # As the kernel writes it: a number in the order of the machine.
 _RESOLVER = f"{int.from_bytes(socket.inet_aton(ADDRESS), sys.byteorder):08X}"
 _NAMESPACES_KEPT = 1024
-# An answer to how a stream begins is under way for less than this; data that was sent again and
-# again is not heard if then there is silence.
-_UNANSWERED_S = 0.8
-_SILENT_S = 3
-_SUSPECTED_S = 60.0
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What was seen in a namespace: segments sent again, and since when flows may be stuck."""
+    """What was seen in a namespace: segments sent again, and streams that may be stuck."""
 
     sent_again: int = 0
-    suspected: dict[bytes, float] = field(default_factory=dict)
+    suspects: Suspects = field(default_factory=Suspects)
 
 
 class KernelFlows:
@@ -81,6 +78,8 @@ class KernelFlows:
                     self._seen.pop(path, None)
                     return  # who sent is gone, too
                 raise
+            if not _is_any_tracked():
+                return
             seen = self._seen.pop(path, _Seen())
             self._seen[path] = seen
             while len(self._seen) > _NAMESPACES_KEPT:
@@ -95,6 +94,12 @@ class KernelFlows:
                 _forget_some(table, [*table.flows(targets, port, protocol=protocol)], doomed, seen)
 
 
+def _is_any_tracked() -> bool:
+    with suppress(FileNotFoundError):
+        return int(_COUNT.read_text()) > 0
+    return False
+
+
 def _possible(seen: _Seen) -> Doomed:
     """Return which flows there may be, as far as the namespace's sockets tell.
 
@@ -106,7 +111,7 @@ def _possible(seen: _Seen) -> Doomed:
     if _may_send_datagrams():
         found |= Doomed.DATAGRAMS
     before, seen.sent_again = seen.sent_again, _sent_again()
-    if seen.suspected or seen.sent_again != before:
+    if seen.suspects or seen.sent_again != before:
         found |= Doomed.BEGUN | Doomed.STUCK | Doomed.STREAMS
     return found
 
@@ -133,32 +138,20 @@ def _forget_some(
     table: Conntrack, flows: Sequence[TrackedFlow], doomed: Doomed, seen: _Seen
 ) -> None:
     now_s = time.monotonic()
-    seen.suspected = {
-        begun: since_s
-        for begun, since_s in seen.suspected.items()
-        if now_s - since_s < _SUSPECTED_S
-    }
+    seen.suspects.forget_old(now_s)
     for flow in flows:
-        if flow.protocol == socket.IPPROTO_UDP:
-            is_doomed = Doomed.DATAGRAMS in doomed
-        elif not flow.is_led:
-            is_doomed = False
-        else:
-            is_doomed = (
-                Doomed.STREAMS in doomed
-                or (Doomed.BEGUN in doomed and not flow.is_answered)
-                or (Doomed.STUCK in doomed and _is_stuck(flow, seen, now_s))
-            )
-        if is_doomed:
+        if _is_doomed(flow, doomed, seen.suspects, now_s):
             table.forget(flow)
-            seen.suspected.pop(flow.begun, None)
+            seen.suspects.acquit(flow.begun)
 
 
-def _is_stuck(flow: TrackedFlow, seen: _Seen, now_s: float) -> bool:
-    if flow.is_answered and flow.unheard_s is None:
-        seen.suspected.pop(flow.begun, None)
+def _is_doomed(flow: TrackedFlow, doomed: Doomed, suspects: Suspects, now_s: float) -> bool:
+    if flow.protocol == socket.IPPROTO_UDP:
+        return Doomed.DATAGRAMS in doomed
+    if not flow.is_led:
         return False
-    since_s = seen.suspected.setdefault(flow.begun, now_s)
-    if flow.unheard_s is not None:
-        return flow.unheard_s >= _SILENT_S
-    return now_s - since_s > _UNANSWERED_S
+    if Doomed.STREAMS in doomed or (Doomed.BEGUN in doomed and not flow.is_answered):
+        return True
+    return Doomed.STUCK in doomed and suspects.is_stuck(
+        flow.begun, is_answered=flow.is_answered, unheard_s=flow.unheard_s, now_s=now_s
+    )

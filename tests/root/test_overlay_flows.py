@@ -105,7 +105,7 @@ def is_refused(client: socket.socket) -> bool:
 
 
 def looking(node: OverlayNode, condition: Callable[[], bool]) -> Callable[[], bool]:
-    """Return the condition, asked after a look at the flows, as a node does every two seconds."""
+    """Return the condition, asked after a look at the flows, as a node does every second."""
 
     def look() -> bool:
         node.do(look_at_flows(node.env))
