@@ -125,7 +125,8 @@ def guard_text(table: str, vnis: Iterable[int], ports: Iterable[int]) -> str:
 
         sending   the kernel's own packets of these tunnels are marked, and so find their policy;
                   what a program sends in their form goes nowhere
-        leaving   what found no policy goes nowhere
+        leaving   what found no policy goes nowhere; nor does a refusal of such a packet, by a node
+                  whose tunnel is not there yet, or any more: it would quote what was decrypted
         arriving  what did not come by an association of ours goes nowhere
     """
     packets = f"udp dport {{ {_listed(ports)} }} @th,96,24 @vnis"
@@ -139,6 +140,8 @@ chain sending {{
 chain leaving {{
     type filter hook postrouting priority filter; policy accept;
     {packets} rt ipsec missing drop
+    icmp type destination-unreachable @th,240,16 {{ {_listed(ports)} }} @th,320,24 @vnis drop
+    icmpv6 type destination-unreachable @th,400,16 {{ {_listed(ports)} }} @th,480,24 @vnis drop
 }}
 chain arrived {{
     ipsec in reqid {REQUEST_ID} return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.adapters.esp import KernelEsp
+from tests.root.frame_kinds import kind_of
 from tests.root.overlay_bed import in_namespace
 
 LACK = asyncio.run(KernelEsp("skep-esp").lacks(4))
@@ -20,18 +20,16 @@ needs_esp = pytest.mark.skipif(bool(LACK), reason=f"{LACK}; make test-vm runs it
 needs_no_esp = pytest.mark.skipif(not LACK, reason="this kernel has IPsec ESP")
 
 _ETH_ALL = 3
-_IPV4, _IPV6 = b"\x08\x00", b"\x86\xdd"
-_UDP, _ESP = 17, 50
-_TUNNELS = 4789
 
 
 @contextmanager
 def seen_on_cable(place: Path) -> Iterator[list[str]]:
-    """Collect what passes there over IP: `esp`, `vxlan` and its id, or `other`."""
+    """Collect what passes there, each frame by its name (`kind_of`)."""
 
     def tap() -> socket.socket:
-        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_ALL))
-        made.bind(("eth0", 0))
+        # Of no protocol until it is bound: else it hears all interfaces until then.
+        made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        made.bind(("eth0", _ETH_ALL))
         made.settimeout(0.2)
         return made
 
@@ -44,10 +42,7 @@ def seen_on_cable(place: Path) -> Iterator[list[str]]:
                 frame = cable.recv(1 << 16)
             except TimeoutError:
                 continue
-            if frame[12:14] == _IPV4:
-                seen.append(_kind(frame[23], frame[14 + (frame[14] & 15) * 4 :]))
-            elif frame[12:14] == _IPV6:
-                seen.append(_kind(frame[20], frame[54:]))
+            seen.append(kind_of(frame))
 
     with in_namespace(place, tap) as cable:
         thread = threading.Thread(target=listen, args=(cable,), daemon=True)
@@ -57,11 +52,3 @@ def seen_on_cable(place: Path) -> Iterator[list[str]]:
         finally:
             over.set()
             thread.join(5)
-
-
-def _kind(protocol: int, rest: bytes) -> str:
-    if protocol == _ESP:
-        return "esp"
-    if protocol == _UDP and struct.unpack_from(">H", rest, 2)[0] == _TUNNELS:
-        return f"vxlan {int.from_bytes(rest[12:15])}"
-    return "other"

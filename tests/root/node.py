@@ -20,6 +20,8 @@ from tests import lane
 
 # How many times longer than here things may take: more on an emulated machine.
 PATIENCE = float(os.environ.get("SKEP_TEST_PATIENCE", "1"))
+# Where all takes longer, looking does too: it must not take the time of what is waited for.
+_LOOK_S = 0.01 * PATIENCE
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0) -> None:
@@ -29,7 +31,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 20.0
         if time.monotonic() > deadline:
             message = f"timed out waiting for {what}"
             raise AssertionError(message)
-        time.sleep(0.01)
+        time.sleep(_LOOK_S)
 
 
 @dataclass
