@@ -23,6 +23,7 @@ from ipaddress import IPv6Address, ip_address
 from msgspec import Struct
 
 from api.addresses import version_of
+from engine.core.difference_lines import difference_lines
 from engine.core.nft_batch import BRIDGE, Batch, replacement
 
 TABLE = "skep-sources"
@@ -103,9 +104,7 @@ class SourceGuard:
             for each in self._elements.values()
             for place, element in each
         }
-        return [f"{each} is missing" for each in sorted(wanted - found)] + [
-            f"{each} is too much" for each in sorted(found - wanted)
-        ]
+        return difference_lines(wanted, found)
 
     def _others(self) -> Iterable[str]:
         """Return the rules for what is sent under no address of the sender's own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from engine.core.difference_lines import difference_lines
 from engine.core.mesh import Port
 from engine.networks.env import NetworksEnv
 from engine.networks.ingress import SANDBOX_TABLE, host_mesh, published_targets
@@ -41,8 +42,7 @@ async def _refusals(
     elements = await env.overlay.balancers.elements(path, table)
     present = {each for each in elements if each.startswith("known ")}
     wanted = {f"known {protocol} . {port}" for protocol, port in ports}
-    lines = [f"{each} is missing" for each in sorted(wanted - present)]
-    lines += [f"{each} is too much" for each in sorted(present - wanted)]
+    lines = difference_lines(wanted, present)
     return [f"known as published {place}: {each.removeprefix('known ')}" for each in lines]
 
 

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 from engine.core import esp
 from engine.core.balance import TABLE
+from engine.core.difference_lines import difference_lines
 from engine.core.discovery import service_entries
 from engine.core.overlay import Change, difference
 from engine.networks.env import NetworksEnv
@@ -71,8 +72,7 @@ async def _space(env: NetworksEnv, network: NetworkRecord, *, has_space: bool) -
     assert network.overlay is not None
     vnis = await env.overlay.spaces.tunnels(network.id)
     wanted = {each.vni for each in network.overlay.tunnels}
-    lines = [f"tunnel {each} is missing" for each in sorted(wanted - vnis)]
-    lines += [f"tunnel {each} is too much" for each in sorted(vnis - wanted)]
+    lines = difference_lines(wanted, vnis, "tunnel ")
     ports = await env.overlay.spaces.ports(network.id)
     lines += [
         f"the link of container {box.container_name} is missing"

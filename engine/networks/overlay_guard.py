@@ -7,6 +7,7 @@ from collections.abc import Collection
 import structlog
 
 from api.errors import SkepError
+from engine.core.difference_lines import difference_lines
 from engine.core.tunnel_guard import TunnelGuard
 from engine.networks.env import NetworksEnv
 from engine.networks.record import NetworkRecord
@@ -54,8 +55,7 @@ async def examine_guard(env: NetworksEnv) -> list[str]:
     """
     guard = env.overlay.state.guard or _new_guard(env)
     present = await env.overlay.balancers.elements(HOST, guard.table)
-    lines = [f"{each} is missing" for each in sorted(guard.elements - present)]
-    lines += [f"{each} is too much" for each in sorted(present - guard.elements)]
+    lines = difference_lines(guard.elements, present)
     found = [f"who may send into tunnels: {line}" for line in lines]
     held = await env.overlay.balancers.elements(HOST, env.settings.current.firewall_table)
     closed = {f"tunnel_ports {each}" for each in tunnel_ports(env)}

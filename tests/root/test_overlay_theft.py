@@ -51,8 +51,7 @@ def nodes() -> Iterator[list[OverlayNode]]:
         one.start("a", *A)
         one.start("thief", *THIEF)
         other.start("b", *B)
-        one.members({"b": member(other, "b", *B)})
-        other.members({"a": member(one, "a", *A), "thief": member(one, "thief", *THIEF)})
+        _introduce(nodes)
         yield nodes
 
 
